@@ -1,0 +1,93 @@
+# Sensorscore: every job of this repository. `make help` is its documentation.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# Python 3.11 or newer; all else is installed below .venv and .cache.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PY := .venv/bin/python
+VENV := .venv/.ready
+HELM = $(shell $(PY) -m local path helm)
+PYTEST := $(PY) -m pytest
+CODE := operator scorer local examples tests
+
+##@ Start here
+.PHONY: help demo test
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  \033[36mmake %-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV) ## The main job from nothing: cluster, operator, 15 models, one ScoringRun, a report
+	@$(PY) -m examples.demo
+
+test: $(VENV) ## All tests: unit, component (Azurite), API server, whole cluster
+	@$(PY) tests/run.py all
+
+##@ Local cluster (a real Kubernetes without Docker, or kind where Docker answers)
+.PHONY: cluster deploy images status down doctor
+cluster: $(VENV) ## Bring up the cluster; kubeconfig at .cache/cluster/kubeconfig
+	@$(PY) -m local up
+
+images: $(VENV) ## Build both images and load them into the running cluster
+	@$(PY) -m local images
+
+deploy: $(VENV) ## Cluster, storage, images, and the operator installed with Helm
+	@$(PY) -m local deploy
+
+status: $(VENV) ## What runs, and where
+	@$(PY) -m local status
+
+down: $(VENV) ## Remove the cluster: processes, mounts, network namespace, state
+	@$(PY) -m local down
+
+doctor: $(VENV) ## What is there, what is missing, what cannot work on this machine, and why
+	@$(PY) -m local doctor
+
+##@ Tests and checks
+.PHONY: test-unit test-component test-controlplane test-cluster check format bench ci
+test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
+	@$(PY) tests/run.py unit
+
+test-component: $(VENV) ## Storage against a real Azurite
+	@$(PY) tests/run.py component
+
+test-controlplane: $(VENV) ## CRD and operator against a real API server, no root needed
+	@$(PY) tests/run.py controlplane
+
+test-cluster: $(VENV) ## Whole runs with real containers on the local cluster (root)
+	@$(PY) tests/run.py cluster
+
+check: $(VENV) ## Format, lint, types, layers, chart, manifests against the schema
+	@$(PY) tests/check.py
+
+format: $(VENV) ## Format the code and mend what the linter can
+	@.venv/bin/ruff check --fix $(CODE)
+	@.venv/bin/ruff format $(CODE)
+
+ci: check test ## What continuous integration runs
+
+bench: $(VENV) ## Measure start-up and a run of 15 sensors; figures in build/bench/*.json
+	@$(PY) tests/bench/run.py
+
+##@ Maintenance
+.PHONY: lock crds clean
+lock: $(VENV) ## Resolve dependencies anew: one resolution, a hashed subset for each part
+	@$(PY) requirements/lock.py
+
+crds: $(VENV) ## Copy the CRD into the chart (crds/ is the source)
+	@cp crds/*.yaml charts/sensorscore/files/crds/
+
+clean: ## Remove what was built here (not the caches of Go, npm and pip)
+	@if [ -e $(VENV) ]; then $(PY) -m local down; fi
+	@rm -rf build .cache .venv
+
+$(VENV): requirements/all.txt requirements/uv.txt operator/pyproject.toml scorer/pyproject.toml
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1 || echo none). Set PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@echo "── Python environment in .venv"
+	@$(PYTHON) -m venv --clear .venv || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/uv.txt
+	@VIRTUAL_ENV=.venv .venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode requirements/all.txt
+	@VIRTUAL_ENV=.venv .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e operator -e scorer
+	@touch $@

@@ -1,0 +1,1 @@
+"""Sensorscore operator: turns a ScoringRun into Jobs and their outcomes into its status."""

@@ -1,0 +1,35 @@
+"""Resolves all dependencies once and writes the hashed subset of each part.
+
+`all.txt` is the one resolution and the development environment; `operator.txt` and `scorer.txt` are what the images hold. The files record
+names, versions and hashes, never where a package was fetched from.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+PARTS = ("operator", "scorer", "train", "dev")
+OPTIONS = (
+    "--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate".split()
+)
+
+
+def compile_requirements(sources: list[Path], output: Path, *extra: str) -> None:
+    """Runs the resolver on `sources` and writes `output`."""
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "pip", "compile", *OPTIONS, *extra, *sources, "-o", output], check=True)
+
+
+def main() -> None:
+    """Writes every requirement file again; keeps versions that still fit, takes new ones with `--upgrade`."""
+    everything = FOLDER / "all.txt"
+    compile_requirements([FOLDER / f"{part}.in" for part in PARTS], everything, *sys.argv[1:])
+    for part in ("operator", "scorer", "uv"):
+        compile_requirements([FOLDER / f"{part}.in"], FOLDER / f"{part}.txt", "-c", str(everything))
+
+
+if __name__ == "__main__":
+    main()

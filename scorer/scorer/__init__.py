@@ -1,0 +1,1 @@
+"""Sensorscore scorer: reads sensors' readings and models, scores them, writes predictions."""

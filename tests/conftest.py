@@ -1,0 +1,29 @@
+"""Fixtures that start the real parts: each says loudly why it cannot, instead of skipping in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from local.azurite import Azurite
+    from local.controlplane import ControlPlane
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A real Azurite on loopback, empty at the session's start."""
+    from local.azurite import Azurite
+
+    with Azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def controlplane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real API server, controller manager, scheduler and etcd on loopback, without nodes."""
+    from local.controlplane import ControlPlane
+
+    with ControlPlane(tmp_path_factory.mktemp("controlplane")) as plane:
+        yield plane

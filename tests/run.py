@@ -1,0 +1,70 @@
+"""Runs the layers of tests in order, cheapest first, and ends by saying what ran and what could not, and why.
+
+A layer that this machine cannot run is named in capitals, never passed over: `make test` is green only for what it printed as run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One folder or more of tests that need the same things of a machine."""
+
+    name: str
+    paths: tuple[str, ...]
+    needs_root: bool = False
+
+
+LAYERS = (
+    Layer("unit", ("tests/unit", "tests/contract")),
+    Layer("component", ("tests/component",)),
+    Layer("controlplane", ("tests/controlplane",)),
+    Layer("cluster", ("tests/cluster",), needs_root=True),
+)
+
+
+def why_not(layer: Layer) -> str:
+    """Why this machine cannot run `layer`; empty when it can."""
+    if layer.needs_root and os.geteuid() != 0:
+        return "the local cluster's node (kubelet, containerd, network namespace) needs root; run `sudo make test-cluster`"
+    return ""
+
+
+def run(layer: Layer) -> tuple[bool, str]:
+    """Runs one layer; whether it passed, and a line that says so."""
+    print(f"\n── {layer.name} tests: {' '.join(layer.paths)}", flush=True)  # noqa: T201
+    started = time.monotonic()
+    code = subprocess.run([sys.executable, "-m", "pytest", "-q", *layer.paths], cwd=ROOT, check=False).returncode
+    seconds = time.monotonic() - started
+    return code == 0, f"{layer.name}: {'passed' if code == 0 else f'FAILED (pytest exit code {code})'} in {seconds:.0f} s"
+
+
+def main(wanted: str) -> int:
+    """Runs all layers, or the one named; 0 only if all that ran passed."""
+    layers = [layer for layer in LAYERS if wanted in ("all", layer.name)]
+    if not layers:
+        sys.exit(f"no layer of tests is called {wanted}; there are: all, {', '.join(layer.name for layer in LAYERS)}")
+    lines: list[str] = []
+    passed = True
+    for layer in layers:
+        if reason := why_not(layer):
+            lines.append(f"{layer.name}: NOT RUN: {reason}")
+            continue
+        ok, line = run(layer)
+        passed = passed and ok
+        lines.append(line)
+    print("\n── summary", *lines, sep="\n   ", flush=True)  # noqa: T201
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "all"))
