@@ -1,0 +1,250 @@
+"""The loop around reconcile: observe, decide, write the status, act.
+
+Per run there is at most one reconcile at a time. Its order is fixed: first the status is written (with a
+resourceVersion precondition, so that counts cannot be made from an old state), then metrics and Events tell
+what is now recorded, then the actions are done. Being killed between any two of these costs nothing but a
+repetition: names of Jobs are deterministic and outcomes are counted only together with the chunk they belong
+to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from scoring_operator.actions import Actor, Done
+from scoring_operator.chunks import SensorSet
+from scoring_operator.cluster import EVENTS, RUNS, ApiError, Cluster
+from scoring_operator.contract import Json, clean
+from scoring_operator.decision import (
+    CreateJob,
+    Decision,
+    Missing,
+    Observed,
+    PinSensors,
+    Trouble,
+    Unusable,
+)
+from scoring_operator.events import event_manifest, events_between
+from scoring_operator.health import Echo
+from scoring_operator.metrics import Metrics
+from scoring_operator.pinning import pin
+from scoring_operator.queue import WorkQueue
+from scoring_operator.ratelimit import TokenBucket
+from scoring_operator.reconcile import reconcile
+from scoring_operator.resource import Key, ResourceError, Run, Spec, parse_run
+from scoring_operator.settings import Settings
+from scoring_operator.status import Status, to_api
+from scoring_operator.view import View
+
+log = logging.getLogger(__name__)
+
+WORKERS = 4  # runs reconciled at once: hides the API's answer times, the work itself is one core's
+CREATES_AT_A_TIME = 100  # of one run, before another run's turn
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a run between reconciles; all of it can be lost."""
+
+    sensors: SensorSet | Missing | Unusable | None = None
+    rejected: str = ""
+    trouble: Trouble | None = None
+    written: float = float("-inf")  # when its status was, by the monotonic clock
+
+
+class Controller:
+    """Keeps runs going."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        metrics: Metrics,
+        echo: Echo,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self.queue: WorkQueue[Key] = WorkQueue(clock, settings.timing.debounce_milliseconds / 1000)
+        self.view = View(self.queue.add)
+        self._cluster = cluster
+        self._settings = settings
+        self._metrics = metrics
+        self._echo = echo
+        self._now = now
+        self._clock = clock
+        self._bucket = TokenBucket(settings.limits.writes_per_second, clock)
+        self._actor = Actor(cluster, self.view, self._bucket, settings)
+        self._memories: dict[str, _Memory] = {}
+        self._reserved = 0  # Jobs that are being made and not in the view yet
+
+    # Feeding
+
+    def run_event(self, kind: str | None, body: Json) -> None:
+        """Take in what kopf saw."""
+        run = self._parsed(body)
+        if run is None:
+            return
+        if kind == "DELETED":
+            self._echo.gone(run.key)
+            self.view.drop_run(run.key, run.uid)
+        else:
+            self._echo.heard(run.key, _number(run.resource_version))
+            self.view.put_run(run)
+
+    async def resync(self) -> None:
+        """List all runs, and look at each that has not ended: what any stream has missed comes right here."""
+        for namespace in self._settings.namespaces or (None,):
+            runs: list[Run] = []
+            version = 0
+            async for items, listed in self._cluster.pages(RUNS, namespace, {}):
+                version = listed
+                runs.extend(run for item in items if (run := self._parsed(item)) is not None)
+            self.view.replace_runs(namespace, runs, version)
+        for run in self.view.runs():
+            if not run.status.ended:
+                self.queue.add(run.key)
+
+    def _parsed(self, body: Json) -> Run | None:
+        try:
+            run = parse_run(body)
+        except ResourceError as error:
+            name = (body.get("metadata") or {}).get("name")
+            log.error("ScoringRun %s cannot be read and is passed over: %s", name, error)
+            return None
+        self._metrics.meet(run.namespace)
+        return run
+
+    # Working
+
+    async def work(self) -> None:
+        """Reconcile what is due, for ever. An error of one run never harms another."""
+        while True:
+            key = await self.queue.take()
+            with self._metrics.reconcile_duration.time():
+                try:
+                    await self._reconcile(key)
+                    self.queue.done(key)
+                except ApiError as error:
+                    self._metrics.reconcile_errors.labels("api").inc()
+                    wait = self.queue.failed(key, error.retry_after)
+                    log.warning("run %s/%s: %s; again in %.0f s", *key, error, wait)
+                except Exception:  # a defect in one run's way must not stop all others'
+                    self._metrics.reconcile_errors.labels("defect").inc()
+                    wait = self.queue.failed(key)
+                    log.exception("run %s/%s: defect of the operator; again in %.0f s", *key, wait)
+
+    async def _reconcile(self, key: Key) -> None:
+        run = self.view.run(key)
+        if run is None:
+            self._forget_the_gone()
+            return
+        memory = self._memories.setdefault(run.uid, _Memory())
+        decision = self._decide(run, memory)
+        if PinSensors() in decision.actions and isinstance(run.spec, Spec):
+            memory.sensors = await pin(self._cluster, run, run.spec.sensors)
+            decision = self._decide(run, memory)
+            if isinstance(memory.sensors, Missing):
+                memory.sensors = None  # look again next time
+        creates = sum(isinstance(action, CreateJob) for action in decision.actions)
+        self._reserved += creates  # at once: another run is decided while this one's status is on its way
+        try:
+            await self._carry_out(run, memory, decision, creates)
+        finally:
+            self._reserved -= creates
+
+    async def _carry_out(self, run: Run, memory: _Memory, decision: Decision, creates: int) -> None:
+        after = decision.after
+        if decision.status != run.status:
+            wait = self._patience(run, memory, decision.status)
+            if wait <= 0:
+                if not await self._write(run, memory, decision):
+                    return
+            else:
+                after = wait if after is None else min(after, wait)
+        done = await self._actor.act(run, decision.actions)
+        self._remember(run, memory, done, creates)
+        if done.error is not None:
+            raise done.error
+        if after is not None:
+            self.queue.add(run.key, after)
+
+    def _decide(self, run: Run, memory: _Memory) -> Decision:
+        room = self._settings.limits.unfinished_jobs - self.view.unfinished_count - self._reserved
+        observed = Observed(
+            sensors=memory.sensors,
+            jobs=self.view.jobs_of(run),
+            allowance=max(0, min(room, CREATES_AT_A_TIME)),
+            rejected=memory.rejected,
+            trouble=memory.trouble,
+        )
+        return reconcile(run, observed, self._settings, self._now())
+
+    def _patience(self, run: Run, memory: _Memory, wanted: Status) -> float:
+        """Seconds until the status should be written; none for what people or later steps wait for."""
+        old = run.status
+        if (old.phase, old.pinned, old.incarnations) != (wanted.phase, wanted.pinned, wanted.incarnations):
+            return 0.0
+        return memory.written + self._settings.timing.status_seconds - self._clock()
+
+    async def _write(self, run: Run, memory: _Memory, decision: Decision) -> bool:
+        """Write the status and tell what it records; False if the run was not what it was taken for."""
+        self._bucket.urgent()
+        try:
+            body = await self._cluster.write_status(run.key, run.resource_version, to_api(decision.status))
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+            await self._refresh(run)
+            return False
+        memory.written = self._clock()
+        written = self._parsed(body)
+        if written is not None:
+            self._echo.wrote(run.key, _number(written.resource_version))
+            self.view.put_run(written)
+        for note in decision.notes:
+            log.warning("run %s/%s: %s", run.namespace, run.name, note)
+        self._metrics.recorded(run.namespace, decision.recorded, self._now())
+        if decision.status.ended and not run.status.ended:
+            self._metrics.ended(run, decision.status)
+        await self._post_events(run, decision.status)
+        return True
+
+    async def _refresh(self, run: Run) -> None:
+        """Read a run anew that somebody else has changed or deleted."""
+        body = await self._cluster.get(RUNS, run.namespace, run.name)
+        fresh = self._parsed(body) if body is not None else None
+        if fresh is None or fresh.uid != run.uid:
+            self._echo.gone(run.key)
+            self.view.drop_run(run.key, run.uid)
+        if fresh is not None:
+            self.view.put_run(fresh)
+            self.queue.add(run.key, 0.0)
+
+    async def _post_events(self, run: Run, status: Status) -> None:
+        """Events are a courtesy: one that cannot be posted is logged and not missed."""
+        for event in events_between(run.status, status):
+            log.info("run %s/%s: %s: %s", run.namespace, run.name, event.reason, event.message)
+            try:
+                await self._cluster.create(EVENTS, run.namespace, event_manifest(run, event, self._now()))
+            except ApiError as error:
+                log.warning("run %s/%s: Event %s: %s", run.namespace, run.name, event.reason, error)
+
+    def _remember(self, run: Run, memory: _Memory, done: Done, creates: int) -> None:
+        before = (memory.rejected, memory.trouble)
+        memory.rejected = clean(done.rejected, 800) or memory.rejected
+        if creates:
+            memory.trouble = done.trouble
+        if (memory.rejected, memory.trouble) != before:
+            self.queue.add(run.key)
+
+    def _forget_the_gone(self) -> None:
+        alive = {run.uid for run in self.view.runs()}
+        for uid in self._memories.keys() - alive:
+            del self._memories[uid]
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0

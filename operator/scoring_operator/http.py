@@ -1,0 +1,36 @@
+"""/metrics, /healthz and /readyz."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from scoring_operator.health import Health
+from scoring_operator.metrics import Metrics
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def serve(port: int, metrics: Metrics, health: Health) -> tuple[web.AppRunner, int]:
+    """Start serving on all addresses; the runner to clean up, and the port (a free one if 0 was asked
+    for)."""
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": TEXT})
+
+    async def show_health(_: web.Request) -> web.Response:
+        sick = health.sick()
+        return web.Response(status=503 if sick else 200, text=f"{sick or 'ok'}\n")
+
+    async def show_ready(_: web.Request) -> web.Response:
+        text = "ok\n" if health.ready else "the first full lists of runs, Jobs and pods are not in yet\n"
+        return web.Response(status=200 if health.ready else 503, text=text)
+
+    app = web.Application()
+    app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/healthz", show_health)
+    app.router.add_get("/readyz", show_ready)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host=None if port else "127.0.0.1", port=port)
+    await site.start()
+    return runner, int(runner.addresses[0][1])

@@ -1,0 +1,198 @@
+"""From a finished Job and its pods to what became of each of its sensors.
+
+The truth about a sensor is what the scorer said of it, never the Job's condition: a Job that failed may have
+scored most of its pack, and one that is Complete may have lost its message. Only for sensors that nobody
+decided does the way the last pod died become the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scoring_operator.chunks import Chunk
+from scoring_operator.contract import (
+    ContractError,
+    Exit,
+    Expected,
+    Message,
+    Rows,
+    State,
+    clean,
+    parse_message,
+)
+from scoring_operator.records import JobRecord, PodRecord
+
+OUT_OF_MEMORY, TIMEOUT, EVICTED, POD_FAILED, OUTCOME_LOST = (
+    "OutOfMemory",
+    "Timeout",
+    "Evicted",
+    "PodFailed",
+    "OutcomeLost",
+)
+NOT_OF_A_CAUSE = frozenset({"NotStarted", "Interrupted"})  # these only say that nobody came to the sensor
+
+
+@dataclass(frozen=True, slots=True)
+class SensorOutcome:
+    """What became of one sensor, and the sentence that explains it (empty when Scored)."""
+
+    state: State
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOutcome:
+    """What became of a chunk, in its order of sensors; all of them are decided."""
+
+    chunk: Chunk
+    job: str
+    attempts: int
+    sensors: tuple[SensorOutcome, ...]
+    rows: Rows
+    anomalies: int
+    stages_ms: Mapping[str, int]
+    ended: datetime | None = None  # when its last pod did, by Kubernetes' clock
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether no sensor failed."""
+        return all(sensor.state is not State.FAILED for sensor in self.sensors)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a Job's pods say: the best message that can be read, and why others could not."""
+
+    pods: tuple[PodRecord, ...]
+    message: Message | None
+    refused: tuple[str, ...]
+
+    @property
+    def last(self) -> PodRecord | None:
+        """The pod that started last."""
+        return self.pods[-1] if self.pods else None
+
+
+def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
+    """The message of the Job's pods that decides most, of those the newest.
+
+    The newest attempt has the last word, and it skips what is done: normally it decides most, too. But one
+    that dies early says of most sensors only that it did not come to them, which must not undo what an
+    earlier attempt has written.
+    """
+    expected = Expected(job.run_uid, job.chunk, job.incarnation, size)
+    ordered = tuple(sorted(pods, key=lambda pod: pod.order))
+    best: Message | None = None
+    refused: list[str] = []
+    for pod in ordered:
+        if not pod.text:
+            continue
+        try:
+            message = parse_message(pod.text, expected)
+        except ContractError as error:
+            refused.append(f"pod {pod.namespace}/{pod.name}: {error}")
+            continue
+        if best is None or message.decided_count >= best.decided_count:
+            best = message
+    return Read(ordered, best, tuple(refused))
+
+
+def all_seen(job: JobRecord, read: Read) -> bool:
+    """Whether every pod that the Job counted has been seen: its last one may be on its way still."""
+    return sum(not pod.disrupted for pod in read.pods) >= max(job.attempts, 1)
+
+
+def decide(job: JobRecord, read: Read, chunk: Chunk) -> ChunkOutcome | None:
+    """The finished Job's outcome; None when nothing that was seen can tell."""
+    last = read.last
+    if last is None or (job.state == "Complete" and not (read.message and read.message.decided)):
+        return None
+    sensors = (
+        read.message.sensors() if read.message else ((State.UNDECIDED, "NotStarted") for _ in chunk.names)
+    )
+    sentences = read.message.sentences if read.message else {}
+    return ChunkOutcome(
+        chunk=chunk,
+        job=job.name,
+        attempts=max(job.attempts, 1) + job.incarnation,
+        sensors=tuple(
+            _sensor(name, state, reason, sentences.get(name, ""), job, last)
+            for name, (state, reason) in zip(chunk.names, sensors, strict=True)
+        ),
+        rows=read.message.rows if read.message else Rows(),
+        anomalies=read.message.anomalies if read.message else 0,
+        stages_ms=_stages(job, last, read.message),
+        ended=last.ended,
+    )
+
+
+def lost(job: JobRecord, chunk: Chunk) -> ChunkOutcome:
+    """The outcome of a chunk whose Jobs ended, again and again, without anything to read."""
+    ended = clean(job.message, 120) or job.state
+    sentence = f"Job {job.name} ended ({ended}) but none of its pods left a message that could be read"
+    failed = SensorOutcome(State.FAILED, OUTCOME_LOST, clean(sentence))
+    return ChunkOutcome(
+        chunk, job.name, job.attempts + job.incarnation, (failed,) * len(chunk.names), Rows(), 0, {}
+    )
+
+
+def _sensor(
+    name: str, state: State, reason: str, sentence: str, job: JobRecord, last: PodRecord
+) -> SensorOutcome:
+    if state is State.UNDECIDED:
+        cause, why = _cause(last)
+        if reason in NOT_OF_A_CAUSE or not reason:
+            return SensorOutcome(State.FAILED, cause, why)
+        return SensorOutcome(State.FAILED, reason, sentence or why)
+    if state is State.SCORED:
+        return SensorOutcome(state, "", "")
+    return SensorOutcome(state, reason, sentence or _default_sentence(name, state, reason, job))
+
+
+def _cause(pod: PodRecord) -> tuple[str, str]:
+    """Why a pod died, and the sentence that says it."""
+    where = f"pod {pod.name}"
+    if pod.exit_reason == "OOMKilled":
+        return (
+            OUT_OF_MEMORY,
+            f"{where} ran out of memory; wanted: a higher limit in the runtime, or fewer sensorsPerJob",
+        )
+    if pod.exit_code == Exit.TIMEOUT or pod.reason == "DeadlineExceeded":
+        return (
+            TIMEOUT,
+            f"{where} ran into its time limit; wanted: more perAttemptSeconds, or fewer sensorsPerJob",
+        )
+    if pod.reason == "Evicted":
+        return EVICTED, f"{where} was evicted from its node"
+    said = clean(pod.text.strip().rpartition("\n")[2], 120) if not pod.text.lstrip().startswith("{") else ""
+    exited = f"exit code {pod.exit_code}" if pod.exit_code is not None else pod.reason or "no exit code"
+    return POD_FAILED, clean(f"{where} failed with {exited}{': ' + said if said else ''}")
+
+
+def _default_sentence(name: str, state: State, reason: str, job: JobRecord) -> str:
+    plain = {"NoReadings": "has no readings in the window", "NoModel": "has no model"}.get(reason)
+    if plain:
+        return f"sensor {name} {plain}"
+    detail = f"runs/{job.run_uid}/outcomes/{job.chunk:05d}.*.json"
+    return f"sensor {name} is {state}: {reason}; its message did not fit, see {detail} in the store"
+
+
+def _stages(job: JobRecord, pod: PodRecord, message: Message | None) -> dict[str, int]:
+    """Milliseconds by stage: the pod's way there and the whole by Kubernetes' clocks (± 1 s), the rest by the
+    pod's own."""
+    stages = {stage: ms for stage, ms in message.stages_ms.items() if stage != "total"} if message else {}
+    for stage, since, until in (
+        ("pending", pod.created, pod.scheduled),
+        ("start", pod.scheduled, pod.started),
+        ("total", job.created, pod.ended),
+    ):
+        if since is not None and until is not None:
+            stages[stage] = _milliseconds(since, until)
+    return stages
+
+
+def _milliseconds(since: datetime, until: datetime) -> int:
+    return max(0, (until - since) // timedelta(milliseconds=1))

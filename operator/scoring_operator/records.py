@@ -1,0 +1,168 @@
+"""What the operator keeps of a Job and of a pod: a few hundred bytes each instead of the kilobytes of the
+object.
+
+At 10,000 Jobs that is the difference between 20 MB and 300 MB. Objects are projected as soon as they are
+read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from scoring_operator.contract import CONTAINER, Json, job_name
+from scoring_operator.jobs import CHUNK_LABEL, INCARNATION_LABEL, RUN_UID_LABEL
+from scoring_operator.resource import KIND
+from scoring_operator.status import parse_time
+
+JobState = Literal["Active", "Complete", "Failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A Job of ours. `attempts` counts its pods that have ended, but for those that Kubernetes took away."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    run_name: str
+    run_uid: str
+    chunk: int
+    incarnation: int
+    created: datetime
+    terminating: bool
+    state: JobState
+    finished: datetime | None
+    attempts: int
+    message: str
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it may still make pods."""
+        return self.state == "Active"
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A pod of ours that has ended. Times are Kubernetes' own: whole seconds."""
+
+    namespace: str
+    name: str
+    version: int
+    job_uid: str
+    run_uid: str
+    chunk: int
+    succeeded: bool
+    disrupted: bool
+    reason: str  # the pod's own, for instance Evicted or DeadlineExceeded
+    exit_code: int | None
+    exit_reason: str  # the container's, for instance OOMKilled
+    text: str  # the termination message, untrusted
+    created: datetime
+    scheduled: datetime | None
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """By start; a pod that never started stands where it was made."""
+        return self.started or self.created, self.name
+
+
+def job_record(body: Json) -> JobRecord | None:
+    """The record of a Job; None for one that is not of a ScoringRun, whatever its labels say."""
+    meta, status = body["metadata"], body.get("status") or {}
+    owner = _controller(meta)
+    labels = meta.get("labels") or {}
+    if owner is None or owner.get("kind") != KIND or owner["uid"] != labels.get(RUN_UID_LABEL):
+        return None
+    chunk, incarnation = _number(labels.get(CHUNK_LABEL)), _number(labels.get(INCARNATION_LABEL))
+    if chunk is None or incarnation is None:
+        return None
+    if meta["name"] != job_name(owner["name"], owner["uid"], chunk, incarnation):
+        return None  # labels can be edited, a name cannot
+    state, finished, message = _job_end(status)
+    return JobRecord(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=version_of(meta),
+        run_name=owner["name"],
+        run_uid=owner["uid"],
+        chunk=chunk,
+        incarnation=incarnation,
+        created=parse_time(meta["creationTimestamp"]),
+        terminating="deletionTimestamp" in meta,
+        state=state,
+        finished=finished,
+        attempts=status.get("failed", 0) + status.get("succeeded", 0),
+        message=message,
+    )
+
+
+def pod_record(body: Json) -> PodRecord | None:
+    """The record of a pod that has ended; None for one that has not, or is not of a Job of ours."""
+    meta, status = body["metadata"], body.get("status") or {}
+    owner = _controller(meta)
+    labels = meta.get("labels") or {}
+    chunk = _number(labels.get(CHUNK_LABEL))
+    if owner is None or chunk is None or status.get("phase") not in ("Succeeded", "Failed"):
+        return None
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
+    ended = _terminated(status)
+    scheduled = conditions.get("PodScheduled", {})
+    return PodRecord(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        version=version_of(meta),
+        job_uid=owner["uid"],
+        run_uid=labels.get(RUN_UID_LABEL, ""),
+        chunk=chunk,
+        succeeded=status["phase"] == "Succeeded",
+        disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
+        reason=status.get("reason") or "",
+        exit_code=ended.get("exitCode"),
+        exit_reason=ended.get("reason") or "",
+        text=ended.get("message") or "",
+        created=parse_time(meta["creationTimestamp"]),
+        scheduled=_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
+        started=_time(ended.get("startedAt")),
+        ended=_time(ended.get("finishedAt")),
+    )
+
+
+def version_of(meta: Json) -> int:
+    """An object's resourceVersion as a number: Kubernetes 1.35 and later say that they may be compared."""
+    text = meta.get("resourceVersion") or ""
+    return int(text) if text.isdecimal() else 0
+
+
+def _controller(meta: Json) -> Json | None:
+    return next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), None)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() and text.isascii() and len(text) <= 7 else None
+
+
+def _job_end(status: Json) -> tuple[JobState, datetime | None, str]:
+    for condition in status.get("conditions") or ():
+        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+            message = f"{condition.get('reason') or ''}: {condition.get('message') or ''}"
+            return condition["type"], _time(condition.get("lastTransitionTime")), message
+    return "Active", None, ""
+
+
+def _terminated(status: Json) -> Json:
+    for container in status.get("containerStatuses") or ():
+        if container.get("name") == CONTAINER:
+            terminated: Json = (container.get("state") or {}).get("terminated") or {}
+            return terminated
+    return {}
+
+
+def _time(text: str | None) -> datetime | None:
+    # A container whose end the kubelet did not see has the zero time.
+    return parse_time(text) if text and not text.startswith(("0001-", "1970-")) else None

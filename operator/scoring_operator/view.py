@@ -1,0 +1,216 @@
+"""The operator's picture of the cluster, in memory: runs, their Jobs, and pods that have ended.
+
+It is fed by streams and may be late, never wrong for ever: each record carries its resourceVersion, an older
+one does not replace a newer one, and a full list takes away what is not in it any more. What a run's status
+has recorded is dropped, so that memory follows the work that is open and not the Jobs that exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from scoring_operator.decision import Observation
+from scoring_operator.records import JobRecord, PodRecord
+from scoring_operator.resource import Key, Run
+
+Place = tuple[str, str]  # namespace and name of a Job or pod
+
+
+class View:
+    """Runs, Jobs and pods. `changed` is called with a run's key whenever there may be something to do for
+    it."""
+
+    def __init__(self, changed: Callable[[Key], None]) -> None:
+        self._changed = changed
+        self._runs: dict[Key, Run] = {}
+        self._keys: dict[str, Key] = {}  # by the run's UID
+        self._jobs: dict[Place, JobRecord] = {}
+        self._jobs_of: dict[str, set[Place]] = {}  # by the run's UID
+        self._job_places: dict[str, Place] = {}  # by the Job's UID
+        self._pods: dict[Place, PodRecord] = {}
+        self._pods_of: dict[str, set[Place]] = {}  # by the Job's UID
+        self._pods_read: set[str] = set()  # UIDs of Jobs
+        self._unfinished: set[Place] = set()
+
+    # Runs
+
+    def run(self, key: Key) -> Run | None:
+        """The run, if it is there."""
+        return self._runs.get(key)
+
+    def runs(self) -> Iterator[Run]:
+        """All runs."""
+        return iter(list(self._runs.values()))
+
+    def put_run(self, run: Run) -> None:
+        """Take in a run; an older state than the one that is known is passed over."""
+        old = self._runs.get(run.key)
+        if old is not None and old.uid == run.uid and _newer(old, run):
+            return
+        if old is not None and old.uid != run.uid:
+            self._keys.pop(old.uid, None)
+        self._runs[run.key] = run
+        self._keys[run.uid] = run.key
+        self._drop_recorded(run)
+        if old is None or old.resource_version != run.resource_version:
+            self._changed(run.key)
+
+    def drop_run(self, key: Key, uid: str) -> None:
+        """Forget a run that is deleted; its Jobs go when their own deletion is seen."""
+        run = self._runs.get(key)
+        if run is not None and run.uid == uid:
+            del self._runs[key]
+            self._keys.pop(uid, None)
+            self._changed(key)
+
+    def replace_runs(self, namespace: str | None, runs: Iterable[Run], version: int) -> None:
+        """Take in a full list: what is older than the list and not in it is gone."""
+        listed = set()
+        for run in runs:
+            listed.add(run.uid)
+            self.put_run(run)
+        for run in self.runs():
+            if namespace in (None, run.namespace) and run.uid not in listed and _number(run) <= version:
+                self.drop_run(run.key, run.uid)
+
+    # Jobs
+
+    def put_job(self, job: JobRecord) -> None:
+        """Take in a Job."""
+        place = (job.namespace, job.name)
+        old = self._jobs.get(place)
+        if old is not None and old.uid == job.uid and old.version > job.version:
+            return
+        run = self._runs.get(self._keys.get(job.run_uid, ("", "")))
+        if run is not None and not job.unfinished and job.chunk in run.status.done:
+            self._forget_job(place)
+            return
+        if old is not None and old.uid != job.uid:
+            self._forget_job(place)
+        self._jobs[place] = job
+        self._job_places[job.uid] = place
+        self._jobs_of.setdefault(job.run_uid, set()).add(place)
+        (self._unfinished.add if job.unfinished else self._unfinished.discard)(place)
+        # Kubernetes writes a Job's status several times on its way; most of that means nothing to the run.
+        if old is None or replace(old, version=job.version) != job:
+            self._tell(job.run_uid)
+
+    def drop_job(self, place: Place) -> None:
+        """Forget a Job that is deleted."""
+        job = self._jobs.get(place)
+        if job is not None:
+            self._forget_job(place)
+            self._tell(job.run_uid)
+
+    def replace_jobs(self, namespace: str | None, jobs: Iterable[JobRecord], version: int) -> None:
+        """Take in a full list of Jobs."""
+        listed = set()
+        for job in jobs:
+            listed.add((job.namespace, job.name))
+            self.put_job(job)
+        for place, job in list(self._jobs.items()):
+            if namespace in (None, place[0]) and place not in listed and job.version <= version:
+                self.drop_job(place)
+
+    def jobs_of(self, run: Run) -> dict[tuple[int, int], Observation]:
+        """What is seen of a run's Jobs, by chunk and incarnation."""
+        seen = {}
+        for place in self._jobs_of.get(run.uid, ()):
+            job = self._jobs[place]
+            pods = tuple(self._pods[pod] for pod in self._pods_of.get(job.uid, ()))
+            seen[job.chunk, job.incarnation] = Observation(job, pods, job.uid in self._pods_read)
+        return seen
+
+    def unfinished(self) -> Iterator[JobRecord]:
+        """All Jobs that may still make pods."""
+        return (self._jobs[place] for place in list(self._unfinished))
+
+    @property
+    def unfinished_count(self) -> int:
+        """How many Jobs may still make pods, over all runs."""
+        return len(self._unfinished)
+
+    # Pods
+
+    def put_pod(self, pod: PodRecord) -> None:
+        """Take in a pod that has ended."""
+        run = self._runs.get(self._keys.get(pod.run_uid, ("", "")))
+        if run is not None and pod.chunk in run.status.done:
+            return
+        place = (pod.namespace, pod.name)
+        if self._pods.get(place) == pod:
+            return
+        self._pods[place] = pod
+        self._pods_of.setdefault(pod.job_uid, set()).add(place)
+        self._tell(pod.run_uid)
+
+    def drop_pod(self, place: Place, last: PodRecord | None = None) -> None:
+        """A pod is deleted; `last` is how it was. If its Job's outcome is still open, the copy here stays: it
+        is the only one (PodGC and autoscalers delete pods whose message nobody has read yet)."""
+        pod = last or self._pods.get(place)
+        if pod is None:
+            return
+        if pod.job_uid in self._job_places:
+            self.put_pod(pod)
+        else:
+            self._forget_pod(place)
+
+    def replace_pods(self, namespace: str | None, pods: Iterable[PodRecord], version: int) -> None:
+        """Take in a full list of pods that have ended."""
+        listed = set()
+        for pod in pods:
+            listed.add((pod.namespace, pod.name))
+            self.put_pod(pod)
+        for place, pod in list(self._pods.items()):
+            if namespace in (None, place[0]) and place not in listed and pod.version <= version:
+                self.drop_pod(place)
+
+    def mark_pods_read(self, job: JobRecord) -> None:
+        """The Job's pods were listed after its end: none is on its way any more."""
+        self._pods_read.add(job.uid)
+        self._tell(job.run_uid)
+
+    # Housekeeping
+
+    def _tell(self, run_uid: str) -> None:
+        key = self._keys.get(run_uid)
+        if key is not None:
+            self._changed(key)
+
+    def _drop_recorded(self, run: Run) -> None:
+        for place in list(self._jobs_of.get(run.uid, ())):
+            job = self._jobs[place]
+            if not job.unfinished and job.chunk in run.status.done:
+                self._forget_job(place)
+
+    def _forget_job(self, place: Place) -> None:
+        job = self._jobs.pop(place, None)
+        if job is None:
+            return
+        self._unfinished.discard(place)
+        self._job_places.pop(job.uid, None)
+        self._pods_read.discard(job.uid)
+        places = self._jobs_of.get(job.run_uid, set())
+        places.discard(place)
+        if not places:
+            self._jobs_of.pop(job.run_uid, None)
+        for pod in list(self._pods_of.get(job.uid, ())):
+            self._forget_pod(pod)
+
+    def _forget_pod(self, place: Place) -> None:
+        pod = self._pods.pop(place, None)
+        if pod is None:
+            return
+        places = self._pods_of.get(pod.job_uid, set())
+        places.discard(place)
+        if not places:
+            self._pods_of.pop(pod.job_uid, None)
+
+
+def _number(run: Run) -> int:
+    return int(run.resource_version) if run.resource_version.isdecimal() else 0
+
+
+def _newer(old: Run, new: Run) -> bool:
+    return _number(old) > _number(new)
