@@ -1,0 +1,56 @@
+"""The command line: `scorer land`, `train`, `score` and others, each a small module of `scorer.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from scorer.commands.console import complain
+from scorer.contract.outcome import SensorError
+from scorer.errors import InputError
+from scorer.settings import before_libraries
+from scorer.storage import StorageError
+
+COMMANDS = (
+    "scorer.commands.store",
+    "scorer.commands.land",
+    "scorer.commands.train",
+    "scorer.commands.register",
+    "scorer.commands.models",
+    "scorer.commands.score",
+    "scorer.commands.report",
+)
+"""Modules with `add(subparsers)`. They import what they need when they run: help comes at once."""
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code; an error a user can cause is one sentence on stderr."""
+    before_libraries()
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (InputError, StorageError, SensorError) as error:
+        complain(f"scorer: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        complain("scorer: interrupted; what is done stays done")
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scorer",
+        description="Train, register and try sensors' anomaly models. In a cluster the operator scores.",
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        import_module(module).add(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

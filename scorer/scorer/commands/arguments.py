@@ -1,0 +1,109 @@
+"""Arguments that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from scorer.contract.paths import SENSOR_TOKEN, is_sensor_name, readings_path
+from scorer.errors import InputError
+from scorer.settings import settings
+from scorer.storage import Store, open_store
+from scorer.window import Window, window
+
+MODEL_TEMPLATE = "models/{sensor}"
+READINGS_TEMPLATE = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+OUTPUT_TEMPLATE = "predictions/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """`--store`, and for Azure `--endpoint` and `--allow-http`."""
+    parser.add_argument(
+        "--store", required=True, metavar="URL", help="azure://ACCOUNT/CONTAINER[/PREFIX] or file:///FOLDER"
+    )
+    parser.add_argument(
+        "--endpoint", metavar="URL", help="of Blob Storage, where it is not Azure's own (Azurite)"
+    )
+    parser.add_argument("--allow-http", action="store_true", help="allow an endpoint without encryption")
+    parser.epilog = (
+        "Azure is used with the connection string in AZURE_STORAGE_CONNECTION_STRING, "
+        "or else with the identity that the environment gives."
+    )
+
+
+def store_of(options: argparse.Namespace) -> Store:
+    """The store that the arguments name. Raises AddressError."""
+    return open_store(options.store, options.endpoint, options.allow_http, settings().connection_string)
+
+
+def add_window(parser: argparse.ArgumentParser, of: str) -> None:
+    """`--window`."""
+    parser.add_argument(
+        "--window",
+        required=True,
+        metavar="START/END",
+        help=f"{of}: after START, up to and including END, like 2026-01-01T12:00:00Z/2026-01-01T13:00:00Z",
+    )
+
+
+def window_of(options: argparse.Namespace) -> Window:
+    """The window that the arguments name. Raises InputError."""
+    start, separator, end = options.window.partition("/")
+    if not separator:
+        raise InputError(f"--window is {options.window!r}: wanted START/END")
+    return window(start, end)
+
+
+def add_sensors(parser: argparse.ArgumentParser) -> None:
+    """`--sensors`."""
+    parser.add_argument(
+        "--sensors",
+        metavar="NAMES",
+        help="names with commas between, or @FILE with one a line; default: all with readings in the window",
+    )
+
+
+def sensors_of(options: argparse.Namespace, store: Store, template: str, span: Window) -> list[str]:
+    """The sensors that the arguments name, or those with readings in the window. Raises InputError."""
+    if not options.sensors:
+        found = _with_readings(store, template, span)
+        if not found:
+            raise InputError(
+                f"no readings of any sensor in {span} at {template}: land some, or name the sensors"
+            )
+        return found
+    names = _named(options.sensors)
+    for name in names:
+        if not is_sensor_name(name):
+            raise InputError(f"--sensors holds {name!r}: wanted letters, digits, '.', '_' or '-'")
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"--sensors holds {twice!r} twice")
+    return names
+
+
+def _named(text: str) -> list[str]:
+    if not text.startswith("@"):
+        return [name.strip() for name in text.split(",")]
+    try:
+        lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--sensors: {text[1:]} cannot be read: {error}") from error
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _with_readings(store: Store, template: str, span: Window) -> list[str]:
+    """Sensors with a file in the window's folders, in order of name."""
+    found: set[str] = set()
+    for path in dict.fromkeys(readings_path(template, SENSOR_TOKEN, hour) for hour in span.hours()):
+        before, token, after = path.partition(SENSOR_TOKEN)
+        if not token:
+            raise InputError(f"readings path {template} does not hold {SENSOR_TOKEN}: name the sensors")
+        folder = before.rpartition("/")[0]
+        pattern = re.compile(
+            re.escape(before) + "([^/]+)" + re.escape(after).replace(re.escape(SENSOR_TOKEN), r"\1")
+        )
+        matches = (pattern.fullmatch(entry.path) for entry in store.list(folder))
+        found.update(match[1] for match in matches if match and is_sensor_name(match[1]))
+    return sorted(found)

@@ -1,0 +1,138 @@
+"""What a pod says of its sensors: one decision each, in a termination message of less than 4,096 bytes.
+
+The kubelet cuts a message at 4,096 bytes, and half a JSON document says nothing. Run-length letters in the
+chunk's order never need more than one character a sensor (`97S2N`, like a CIGAR string), so that 1,000
+sensors always fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+VERSION = 1
+MESSAGE_BYTES = 4095
+FAILURE_BYTES = 256  # of one failure's own message: the first sentence, not a story
+
+SCORED, SKIPPED, FAILED, UNDECIDED = "Scored", "Skipped", "Failed", "Undecided"
+NOT_STARTED = f"{UNDECIDED}/NotStarted"
+
+# One order for all writers: S and - first because people read them, the rest as they come.
+_LETTERS = "ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class SensorError(Exception):
+    """Why one sensor has failed for good: a reason from the contract and one sentence for people."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Rows(NamedTuple):
+    """read = scored + rejected + duplicate, always."""
+
+    read: int = 0
+    scored: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+
+    def plus(self, other: Rows) -> Rows:
+        """Both together."""
+        return Rows(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Decision(NamedTuple):
+    """How one sensor went: state, the contract's reason (none for Scored), and a sentence for people."""
+
+    state: str
+    reason: str = ""
+    message: str = ""
+    rows: Rows = Rows()
+    anomalies: int = 0
+    detail: Mapping[str, Any] = {}  # paths, fingerprint, seconds, ...: for runs/…/outcomes only
+
+    @property
+    def kind(self) -> str:
+        """`Scored`, or `State/Reason`: what a legend explains a letter by."""
+        return f"{self.state}/{self.reason}" if self.reason else self.state
+
+
+class Header(NamedTuple):
+    """Which attempt at which chunk a message is of."""
+
+    run: str
+    chunk: int
+    incarnation: int
+    attempt: str
+
+
+class Letters:
+    """Gives each kind of decision a letter, in order of first use."""
+
+    def __init__(self) -> None:
+        self._letters = {SCORED: "S", NOT_STARTED: "-"}
+        self._free = iter(_LETTERS)
+
+    def of(self, kind: str) -> str:
+        """The letter of this kind. There are 51 free ones, and fewer reasons in the contract."""
+        letter = self._letters.get(kind)
+        if letter is None:
+            letter = self._letters[kind] = next(self._free)
+        return letter
+
+    def legend(self, used: Iterable[str]) -> dict[str, str]:
+        """Letter to kind, for the letters used."""
+        kinds = {letter: kind for kind, letter in self._letters.items()}
+        return {letter: kinds[letter] for letter in sorted(set(used))}
+
+
+def encode_codes(letters: str) -> str:
+    """Run-length form: `SSSN` becomes `3SN`."""
+    runs = ((letter, sum(1 for _ in run)) for letter, run in groupby(letters))
+    return "".join(letter if count == 1 else f"{count}{letter}" for letter, count in runs)
+
+
+def encode_message(
+    header: Header,
+    letters: str,
+    legend: Mapping[str, str],
+    *,
+    final: bool,
+    rows: Rows,
+    anomalies: int,
+    stages_ms: Mapping[str, int],
+    failures: Sequence[tuple[str, str, str]],
+    in_hand: str | None = None,
+) -> bytes:
+    """The termination message; of the failures (sensor, reason, message) as many as fit."""
+    message: dict[str, Any] = {"v": VERSION, **header._asdict(), "final": final}
+    message |= {"codes": encode_codes(letters), "legend": dict(legend)}
+    if in_hand is not None:
+        message["inHand"] = in_hand
+    message |= {"rows": rows._asdict(), "anomalies": anomalies, "stagesMs": dict(stages_ms), "failures": []}
+    text = _bytes(message)
+    room = MESSAGE_BYTES - len(text)
+    fitting: list[bytes] = []
+    for sensor, reason, why in failures:
+        failure = _bytes({"sensor": sensor, "reason": reason, "message": cut_utf8(why, FAILURE_BYTES)})
+        room -= len(failure) + 1
+        if room < 0:
+            break
+        fitting.append(failure)
+    return text[:-2] + b",".join(fitting) + b"]}"  # into the empty list that ends the message
+
+
+def cut_utf8(text: str, size: int) -> str:
+    """At most `size` bytes of the text as UTF-8, cut between characters, with … where something was cut."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= size:
+        return data.decode()
+    return data[: size - len("…".encode())].decode("utf-8", "ignore") + "…"
+
+
+def _bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

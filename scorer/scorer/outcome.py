@@ -1,0 +1,176 @@
+"""What is known of this attempt so far: decisions, the kubelet's message, the detail for the store.
+
+The message file is rewritten after each sensor, because the kubelet reads it however the container ends: a
+pod that is killed has already said which sensors are decided, and which one it had in hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from scorer.clock import Stopwatch
+from scorer.contract.exits import Exit
+from scorer.contract.outcome import (
+    FAILED,
+    NOT_STARTED,
+    SCORED,
+    UNDECIDED,
+    Decision,
+    Header,
+    Letters,
+    Rows,
+    encode_message,
+)
+
+STAGES = ("import", "read", "score", "write")
+
+
+class MessageFile:
+    """The termination message's file, written in place: nothing can be renamed over a bind mount."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def write(self, message: bytes) -> None:
+        """Replaces the message: in one write, and only then cuts off what was longer before."""
+        os.pwrite(self._file, message, 0)
+        os.ftruncate(self._file, len(message))
+
+
+class Outcome:
+    """The attempt's ledger. Threads may report to it; once it is closed, nothing changes any more."""
+
+    def __init__(
+        self, header: Header, sensors: Sequence[str], clock: Stopwatch, file: MessageFile | None = None
+    ) -> None:
+        self.sensors = tuple(sensors)
+        self._header = header
+        self._clock = clock
+        self._file = file
+        self._lock = threading.RLock()
+        self._closed = False
+        self._places = {sensor: place for place, sensor in enumerate(self.sensors)}
+        self._decisions: list[Decision | None] = [None] * len(self.sensors)
+        self._naming = Letters()
+        self._letters = [self._naming.of(NOT_STARTED)] * len(self.sensors)
+        self._rows = Rows()
+        self._anomalies = 0
+        self._in_hand: str | None = None
+        self._seconds = dict.fromkeys(STAGES, 0.0)
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Adds to a stage's own time. Stages overlap: their sum may be more than the total."""
+        with self._lock:
+            self._seconds[stage] += seconds
+
+    def imported(self) -> None:
+        """Everything is loaded: from the process's start until now was import."""
+        with self._lock:
+            self._seconds["import"] = self._clock.seconds()
+
+    def take(self, sensor: str | None) -> None:
+        """The sensor in hand from now on: written before its work begins, to be there after a death."""
+        with self._lock:
+            if not self._closed:
+                self._in_hand = sensor
+                self._write(final=False)
+
+    def decide(self, sensor: str, decision: Decision) -> None:
+        """Records how the sensor went."""
+        with self._lock:
+            if self._closed:
+                return
+            place = self._places[sensor]
+            self._decisions[place] = decision
+            self._letters[place] = self._naming.of(decision.kind)
+            if decision.state == SCORED:
+                self._rows = self._rows.plus(decision.rows)
+                self._anomalies += decision.anomalies
+
+    def close(self, interrupted: str = "") -> bool:
+        """Writes the last message, once. `interrupted` says what befell the sensor in hand."""
+        with self._lock:
+            if self._closed:
+                return False
+            if self._in_hand is not None and self._decisions[self._places[self._in_hand]] is None:
+                why = f"sensor {self._in_hand}: {interrupted or 'left unfinished'}"
+                self.decide(self._in_hand, Decision(UNDECIDED, "Interrupted", why))
+            self._in_hand = None
+            self._closed = True
+            self._write(final=True)
+            return True
+
+    def exit(self) -> Exit:
+        """The exit code that the decisions come to."""
+        states = {decision.state if decision else UNDECIDED for decision in self._decisions}
+        if UNDECIDED in states:
+            return Exit.RETRY
+        return Exit.PARTIAL if FAILED in states else Exit.OK
+
+    def decisions(self) -> list[tuple[str, Decision]]:
+        """Every sensor's decision, in order; those not begun are Undecided."""
+        not_started = Decision(UNDECIDED, NOT_STARTED.removeprefix(f"{UNDECIDED}/"))
+        with self._lock:
+            return [
+                (sensor, decision or not_started)
+                for sensor, decision in zip(self.sensors, self._decisions, strict=True)
+            ]
+
+    def message(self, final: bool) -> bytes:
+        """The termination message as it stands."""
+        with self._lock:
+            return encode_message(
+                self._header,
+                "".join(self._letters),
+                self._naming.legend(self._letters),
+                final=final,
+                rows=self._rows,
+                anomalies=self._anomalies,
+                stages_ms=self._stages_ms(),
+                failures=self._failures(),
+                in_hand=self._in_hand,
+            )
+
+    def detail(self) -> bytes:
+        """All that the message says, and each sensor in full, for `runs/…/outcomes`."""
+        with self._lock:
+            summary = json.loads(self.message(final=True))
+            del summary["failures"]  # the sensors below say it whole
+            summary["sensors"] = [_sensor(sensor, decision) for sensor, decision in self.decisions()]
+        return json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+
+    def _failures(self) -> list[tuple[str, str, str]]:
+        """Failed sensors before undecided ones; those not begun have nothing to say."""
+        told = [
+            (decision.state != FAILED, sensor, decision)
+            for sensor, decision in zip(self.sensors, self._decisions, strict=True)
+            if decision and decision.state in (FAILED, UNDECIDED)
+        ]
+        told.sort(key=lambda failure: failure[0])
+        return [(sensor, decision.reason, decision.message) for _, sensor, decision in told]
+
+    def _stages_ms(self) -> dict[str, int]:
+        stages = {stage: round(seconds * 1000) for stage, seconds in self._seconds.items()}
+        return stages | {"total": round(self._clock.seconds() * 1000)}
+
+    def _write(self, final: bool) -> None:
+        if self._file is not None:
+            self._file.write(self.message(final))
+
+
+def _sensor(sensor: str, decision: Decision) -> dict[str, Any]:
+    told: dict[str, Any] = {"sensor": sensor, "state": decision.state}
+    if decision.reason:
+        told |= {"reason": decision.reason, "message": decision.message}
+    if decision.state == SCORED:
+        told |= {"rows": decision.rows._asdict(), "anomalies": decision.anomalies}
+    return told | dict(decision.detail)
+
+
+def outcome_path(header: Header) -> str:
+    """Where an attempt's detail goes: names of a chunk's attempts sort by attempt."""
+    return f"runs/{header.run}/outcomes/{header.chunk:05}.{header.attempt}.json"

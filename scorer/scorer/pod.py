@@ -1,0 +1,122 @@
+"""A scoring pod's life: work order, message, pipeline, exit code.
+
+The order of things is the start-up time: what storage must be asked for is asked before numpy and pyarrow are
+loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from typing import NoReturn
+
+from scorer.clock import Stopwatch
+from scorer.contract.exits import Exit
+from scorer.contract.outcome import Header
+from scorer.contract.work import UsageError, WorkOrder, parse_work_order, sensor_names
+from scorer.deaths import Deaths
+from scorer.fence import Claim
+from scorer.logs import Log
+from scorer.outcome import MessageFile, Outcome, outcome_path
+from scorer.pipeline import Pipeline
+from scorer.settings import Settings, settings
+from scorer.storage import AddressError, StorageError, open_store
+from scorer.watch import watch
+
+LAST_WORDS_SECONDS = 2.0
+"""For the detail, after SIGTERM or the deadline: the message is safe by then, and the kubelet waits 30 s."""
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Runs `run --work JSON` and ends the process."""
+    clock = Stopwatch()
+    # Objects of the imports to come live as long as the process: looking through them for garbage is time
+    # lost.
+    gc.disable()
+    try:
+        order, sensors = _work(arguments)
+        code = _Attempt(order, sensors, settings(), clock).run()
+    except (UsageError, AddressError) as error:
+        Log().error(str(error))
+        code = Exit.USAGE
+    except BaseException:  # noqa: BLE001 (native code panics past Exception; the exit code must say whose fault it is)
+        import traceback
+
+        Log().error("unexpected error", traceback=traceback.format_exc())
+        code = Exit.INTERNAL
+    _leave(code)
+
+
+def _work(arguments: list[str]) -> tuple[WorkOrder, tuple[str, ...]]:
+    if len(arguments) != 3 or arguments[:2] != ["run", "--work"]:
+        raise UsageError(f"arguments are {arguments[:2]}: wanted run --work JSON")
+    order = parse_work_order(arguments[2])
+    return order, sensor_names(order.sensors)
+
+
+class _Attempt:
+    """One attempt at a work order."""
+
+    def __init__(
+        self, order: WorkOrder, sensors: tuple[str, ...], environment: Settings, clock: Stopwatch
+    ) -> None:
+        self._order = order
+        self._header = Header(order.run.uid, order.chunk, order.incarnation, clock.attempt())
+        self._log = Log(run=order.run.name, chunk=order.chunk, attempt=self._header.attempt)
+        self._outcome = Outcome(self._header, sensors, clock, self._message_file(environment.message_path))
+        self._outcome.take(None)
+        watch(order.per_attempt_seconds - clock.seconds(), self._cut_short)
+        self._store = open_store(*order.store, environment.connection_string)
+        self._deaths = Deaths(self._store, self._header) if len(sensors) > 1 else None
+        self._clock = clock
+
+    def run(self) -> Exit:
+        """Works on every sensor and says how it went."""
+        claim = Claim(self._order.run.created, self._order.run.uid, self._header.attempt)
+        pipeline = Pipeline(self._order, self._store, claim, self._outcome, self._log, self._deaths)
+        defects = pipeline.run()
+        code = Exit.INTERNAL if defects else self._outcome.exit()
+        self._write_detail(ended=code in (Exit.RETRY, Exit.INTERNAL))
+        if not self._outcome.close():
+            threading.Event().wait()  # the watching thread is ending the process
+        self._log.info("finished", code=int(code), seconds=round(self._clock.seconds(), 3))
+        return code
+
+    def _message_file(self, path: str) -> MessageFile | None:
+        try:
+            return MessageFile(path)
+        except OSError as error:
+            self._log.warning(f"no termination message: {path}: {error.strerror}")
+            return None
+
+    def _cut_short(self, code: Exit) -> None:
+        """In the watching thread: says how far it came, and ends the process however busy the others are."""
+        why = {
+            Exit.TIMEOUT: f"not finished within perAttemptSeconds = {self._order.per_attempt_seconds}",
+            Exit.TERMINATED: "not finished when the pod was told to stop",
+        }[code]
+        if not self._outcome.close(interrupted=why):
+            return
+        self._log.warning(why, code=int(code))
+        writer = threading.Thread(target=self._write_detail, kwargs={"ended": True}, daemon=True)
+        writer.start()
+        writer.join(LAST_WORDS_SECONDS)
+        _leave(code)
+
+    def _write_detail(self, ended: bool) -> None:
+        """The full detail to the store. The message says the essential without it, so it fails nothing."""
+        try:
+            self._store.put(outcome_path(self._header), self._outcome.detail())
+            if ended and self._deaths:
+                self._deaths.end()
+        except StorageError as error:
+            self._log.warning(f"detail of the outcome not written: {error}")
+
+
+def _leave(code: Exit) -> NoReturn:
+    """Ends the process at once: taking interpreter and libraries apart costs more than scoring a sensor."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

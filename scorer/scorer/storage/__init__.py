@@ -1,0 +1,174 @@
+"""The only place that knows where blobs live: Azure Blob Storage, a folder or memory, behind one interface.
+
+Every backend gives the same promises, and tests hold all of them to it:
+
+- a `put` is whole or not at all: nobody reads half an object;
+- an ETag names one state of one object, metadata included; `if_match` and `if_none_match` make a `put`
+  conditional on it, which is all the locking that scoring needs;
+- what goes wrong is one of the few errors below, in one sentence that a user can act on.
+
+Backends are imported when they are opened: a pod pays only for its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from scorer.errors import InputError
+
+MAX_PATH = 1024
+"""Azure's own limit for a blob's name, in characters."""
+
+
+class StorageError(Exception):
+    """What storage could not do, in one sentence."""
+
+
+class NotFoundError(StorageError):
+    """There is no such object."""
+
+
+class ConflictError(StorageError):
+    """A conditional put found another state of the object than the one it was conditional on."""
+
+
+class DeniedError(StorageError):
+    """The identity may not do this (401, 403): trying again does not help."""
+
+
+class UnavailableError(StorageError):
+    """Storage did not answer, or not properly, after bounded retries: trying later may help."""
+
+
+class TooLargeError(StorageError):
+    """The object is larger than the caller is ready to hold."""
+
+
+class AddressError(InputError):
+    """A store's URL, endpoint or connection string cannot be understood."""
+
+
+class Head(NamedTuple):
+    """What is known of an object without its bytes: `etag` is opaque, `size` is in bytes."""
+
+    path: str
+    etag: str
+    size: int
+    metadata: Mapping[str, str]
+
+
+class Blob(NamedTuple):
+    """An object with its bytes."""
+
+    path: str
+    etag: str
+    data: bytes
+    metadata: Mapping[str, str]
+
+
+class Entry(NamedTuple):
+    """One line of a listing."""
+
+    path: str
+    etag: str
+    size: int
+
+
+class Store:
+    """Named bytes with metadata. Paths are relative to the store's URL, with `/` between segments.
+
+    Metadata names are lower snake case and values printable ASCII: what Azure takes as HTTP headers
+    unchanged.
+    """
+
+    url: str
+
+    def get(self, path: str, limit: int | None = None) -> Blob:
+        """The object with its bytes. Raises NotFoundError; TooLargeError before holding more than `limit`."""
+        raise NotImplementedError
+
+    def head(self, path: str) -> Head:
+        """The object's ETag, size and metadata. Raises NotFoundError."""
+        raise NotImplementedError
+
+    def put(
+        self,
+        path: str,
+        data: bytes,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+    ) -> str:
+        """Writes the object whole and returns its new ETag.
+
+        With `if_match` only over exactly that state, with `if_none_match` only where nothing is: else
+        ConflictError.
+        """
+        raise NotImplementedError
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """All objects under the folder `prefix`, recursively, in order of path."""
+        raise NotImplementedError
+
+    def delete(self, path: str) -> None:
+        """Removes the object; one that is not there is removed already."""
+        raise NotImplementedError
+
+
+def open_store(
+    url: str, endpoint: str | None = None, allow_http: bool = False, connection_string: str | None = None
+) -> Store:
+    """Opens `azure://ACCOUNT/CONTAINER[/PREFIX]`, `file:///FOLDER` or `memory://NAME`, not touching it yet.
+
+    `endpoint`, `allow_http` and `connection_string` are for Azure; without a connection string the
+    environment's workload identity, managed identity or token is used. Raises AddressError.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme == "azure" and separator:
+        from scorer.storage.address import azure_address
+        from scorer.storage.azure import AzureBlobStore
+
+        return AzureBlobStore(url, azure_address(rest, endpoint, allow_http, connection_string))
+    if scheme == "file" and separator:
+        from scorer.storage.folder import FolderStore
+
+        return FolderStore(url, _folder(rest))
+    if scheme == "memory" and separator:
+        from scorer.storage.memory import named_store
+
+        return named_store(url)
+    raise AddressError(
+        f"store URL {url!r} is not known: wanted azure://ACCOUNT/CONTAINER, file:///FOLDER or memory://NAME"
+    )
+
+
+def _folder(rest: str) -> str:
+    if not rest.startswith("/"):
+        raise AddressError(f"store URL file://{rest} is not absolute: wanted file:///FOLDER")
+    return rest
+
+
+def checked_path(path: str) -> str:
+    """The path itself, if it stays inside the store. Raises ValueError: templates were checked before."""
+    if not path or len(path) > MAX_PATH:
+        raise ValueError(f"path {path[:80]!r} has {len(path)} characters: wanted 1 to {MAX_PATH}")
+    if (
+        any(segment in ("", ".", "..") for segment in path.split("/"))
+        or "\\" in path
+        or not path.isprintable()
+    ):
+        raise ValueError(f"path {path!r} does not stay inside the store")
+    return path
+
+
+def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """A copy, if every backend can keep it as it is (Azure sends it as HTTP headers). Raises ValueError."""
+    checked = dict(metadata or {})
+    for name, value in checked.items():
+        if not (name.isidentifier() and name.isascii() and name.islower()):
+            raise ValueError(f"metadata name {name!r} is not lower snake case")
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"metadata {name}={value!r} is not printable ASCII")
+    return checked
