@@ -8,9 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PY := .venv/bin/python
 VENV := .venv/.ready
-HELM = $(shell $(PY) -m local path helm)
-PYTEST := $(PY) -m pytest
-CODE := operator scorer local examples tests
+CODE := operator scorer local examples charts requirements tests
 
 ##@ Start here
 .PHONY: help demo test

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from local.azurite import Azurite
     from local.controlplane import ControlPlane
 
+
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """A real Azurite on loopback, empty at the session's start."""

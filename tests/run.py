@@ -1,6 +1,6 @@
 """Runs the layers of tests in order, cheapest first, and ends by saying what ran and what could not, and why.
 
-A layer that this machine cannot run is named in capitals, never passed over: `make test` is green only for what it printed as run.
+A layer that this machine cannot run is named in capitals, never passed over in silence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LAYERS = (
 def why_not(layer: Layer) -> str:
     """Why this machine cannot run `layer`; empty when it can."""
     if layer.needs_root and os.geteuid() != 0:
-        return "the local cluster's node (kubelet, containerd, network namespace) needs root; run `sudo make test-cluster`"
+        return "kubelet, containerd and a network namespace need root: `sudo make test-cluster`"
     return ""
 
 
@@ -43,16 +43,22 @@ def run(layer: Layer) -> tuple[bool, str]:
     """Runs one layer; whether it passed, and a line that says so."""
     print(f"\n── {layer.name} tests: {' '.join(layer.paths)}", flush=True)  # noqa: T201
     started = time.monotonic()
-    code = subprocess.run([sys.executable, "-m", "pytest", "-q", *layer.paths], cwd=ROOT, check=False).returncode
+    code = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *layer.paths], cwd=ROOT, check=False
+    ).returncode
     seconds = time.monotonic() - started
-    return code == 0, f"{layer.name}: {'passed' if code == 0 else f'FAILED (pytest exit code {code})'} in {seconds:.0f} s"
+    return (
+        code == 0,
+        f"{layer.name}: {'passed' if code == 0 else f'FAILED (pytest exit code {code})'} in {seconds:.0f} s",
+    )
 
 
 def main(wanted: str) -> int:
     """Runs all layers, or the one named; 0 only if all that ran passed."""
     layers = [layer for layer in LAYERS if wanted in ("all", layer.name)]
     if not layers:
-        sys.exit(f"no layer of tests is called {wanted}; there are: all, {', '.join(layer.name for layer in LAYERS)}")
+        names = ", ".join(layer.name for layer in LAYERS)
+        sys.exit(f"no layer of tests is called {wanted}; there are: all, {names}")
     lines: list[str] = []
     passed = True
     for layer in layers:

@@ -1,0 +1,95 @@
+"""Figures: one value a file in `build/bench`, with the reference that was measured in the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "bench"
+
+
+class Figure(NamedTuple):
+    """A measured value against a reference and a bar; smaller is better for all of them."""
+
+    name: str
+    value: float
+    unit: str
+    reference: str
+    reference_value: float
+    bar: float
+    command: str
+
+    @property
+    def ratio(self) -> float:
+        """How many times better than the reference."""
+        return self.reference_value / self.value
+
+    @property
+    def met(self) -> bool:
+        """Whether the value is within the bar."""
+        return self.value <= self.bar
+
+
+class Used(NamedTuple):
+    """What a process used, from its start to its end."""
+
+    seconds: float
+    peak_mib: float
+
+
+def write(figures: Sequence[Figure], folder: Path = FOLDER) -> None:
+    """One JSON file a figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in figures:
+        told = {
+            "name": figure.name,
+            "value": round(figure.value, 4),
+            "unit": figure.unit,
+            "reference": {"what": figure.reference, "value": round(figure.reference_value, 4)},
+            "ratio": round(figure.ratio, 2),
+            "bar": f"<= {figure.bar:g} {figure.unit}",
+            "met": figure.met,
+            "command": figure.command,
+        }
+        (folder / f"{figure.name}.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """The same as a table."""
+    lines = [("FIGURE", "VALUE", "BAR", "MET", "RATIO", "REFERENCE")]
+    for figure in figures:
+        value, reference = (
+            f"{number:.3g} {figure.unit}" for number in (figure.value, figure.reference_value)
+        )
+        met = "yes" if figure.met else "NO"
+        bar = f"<= {figure.bar:g}"
+        lines.append(
+            (figure.name, value, bar, met, f"{figure.ratio:.1f}x", f"{reference}, {figure.reference}")
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write(text.rstrip() + "\n")
+
+
+def used(arguments: Sequence[str], environment: Mapping[str, str]) -> Used:
+    """Runs a process and says what it used. Raises CalledProcessError with what it said if it fails."""
+    started = time.perf_counter()
+    with subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments[:3], output=said)
+    return Used(seconds, usage.ru_maxrss / 1024)

@@ -1,0 +1,140 @@
+"""The scorer against a real Azurite: storage's promises, and a pod with a connection string in its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scorer.cli import main
+from scorer.contract import Exit
+from scorer.storage import DeniedError, Store, UnavailableError, open_store
+from scorer.storage.create import create_store
+from scoring import CSV, RUN_UID, put_model, put_sensor, work
+from storage_promises import PROMISES
+
+if TYPE_CHECKING:
+    from local.azurite import Azurite
+
+pytestmark = pytest.mark.azurite
+
+
+def account(azurite: Azurite) -> str:
+    return azurite.endpoint.rpartition("/")[2]
+
+
+class Container:
+    """A container of its own for each test."""
+
+    def __init__(self, azurite: Azurite) -> None:
+        self.azurite = azurite
+        self.url = f"azure://{account(azurite)}/{uuid.uuid4().hex}/some/prefix"
+        create_store(self.url, azurite.endpoint, True, azurite.connection_string)
+
+    def open(self, connection_string: str | None = None) -> Store:
+        return open_store(
+            self.url, self.azurite.endpoint, True, connection_string or self.azurite.connection_string
+        )
+
+
+@pytest.fixture
+def container(azurite: Azurite) -> Container:
+    return Container(azurite)
+
+
+@pytest.fixture
+def store(container: Container) -> Store:
+    return container.open()
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_azure_keeps_its_promises(promise: Callable[[Store], None], store: Store) -> None:
+    promise(store)
+
+
+def test_a_container_is_made_once(container: Container) -> None:
+    azurite = container.azurite
+    assert not create_store(container.url, azurite.endpoint, True, azurite.connection_string)
+
+
+def test_names_that_urls_must_escape(store: Store) -> None:
+    store.put("a/b c%20ü#?.txt", b"x")
+    assert store.get("a/b c%20ü#?.txt").data == b"x"
+    assert [entry.path for entry in store.list("a")] == ["a/b c%20ü#?.txt"]
+
+
+def test_a_missing_container_is_told(azurite: Azurite) -> None:
+    url = f"azure://{account(azurite)}/nosuchcontainer"
+    away = open_store(url, azurite.endpoint, True, azurite.connection_string)
+    with pytest.raises(
+        UnavailableError, match="container 'nosuchcontainer' .* make it with `scorer store init`"
+    ):
+        away.get("a")
+
+
+def test_a_wrong_key_is_denied(container: Container) -> None:
+    wrong = re.sub(r"AccountKey=[^;]+", "AccountKey=c2VjcmV0", container.azurite.connection_string)
+    with pytest.raises(DeniedError, match="403"):
+        container.open(wrong).put("a", b"")
+
+
+def run_pod(
+    container: Container, tmp_path: Path, order: dict[str, Any], **settings: str
+) -> tuple[int, dict[str, Any]]:
+    azurite = container.azurite
+    order |= {"store": {"url": container.url, "endpoint": azurite.endpoint, "allowHttp": True}}
+    environment = os.environ | {
+        "AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string,
+        "SENSORSCORE_MESSAGE_PATH": str(tmp_path / "message"),
+        **settings,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "scorer", "run", "--work", json.dumps(order)],
+        env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, json.loads((tmp_path / "message").read_bytes())
+
+
+def test_a_pod_scores_and_a_second_one_finds_it_done(
+    container: Container, store: Store, tmp_path: Path
+) -> None:
+    put_sensor(store, "a", faults={7: 99.0})
+    put_sensor(store, "broken")
+    put_model(store, "broken", b"rubbish")
+    sensors = ["a", "broken", "none"]
+    code, message = run_pod(container, tmp_path, work(sensors))
+    assert (code, message["codes"], message["anomalies"]) == (Exit.PARTIAL, "SAB", 1)
+    head = store.head("predictions/2026/01/01/12/a.parquet")
+    assert (head.metadata["run"], head.metadata["rows_read"]) == (RUN_UID, "60")
+    again, repeated = run_pod(container, tmp_path, work(sensors))
+    assert (again, repeated["codes"], repeated["rows"]) == (code, message["codes"], message["rows"])
+    assert store.head("predictions/2026/01/01/12/a.parquet").etag == head.etag
+    assert len(list(store.list(f"runs/{RUN_UID}/outcomes"))) == 2
+
+
+def test_a_pod_with_a_wrong_key_says_so(container: Container, store: Store, tmp_path: Path) -> None:
+    put_sensor(store, "a")
+    wrong = re.sub(r"AccountKey=[^;]+", "AccountKey=c2VjcmV0", container.azurite.connection_string)
+    code, message = run_pod(container, tmp_path, work(["a"]), AZURE_STORAGE_CONNECTION_STRING=wrong)
+    assert (code, message["legend"]) == (Exit.PARTIAL, {"A": "Failed/StorageDenied"})
+
+
+def test_the_command_line(
+    container: Container, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    azurite = container.azurite
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
+    where = ["--store", container.url, "--endpoint", azurite.endpoint, "--allow-http"]
+    assert main(["land", str(CSV), *where]) == 0
+    assert main(["train", *where, "--window", "2018-08-28T23:00:00Z/2018-08-29T00:00:00Z"]) == 0
+    assert main(["score", *where, "--window", "2018-08-29T00:00:00Z/2018-08-29T03:00:00Z"]) == 0
+    assert capsys.readouterr().out.count("Scored") == 15

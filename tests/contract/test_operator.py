@@ -1,0 +1,202 @@
+"""The operator keeps the contract: this folder's vectors, hostile messages, and the real scorer."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract_vectors import vectors
+from scorer.contract import Header, Rows, encode_message, parse_work_order
+from scorer.contract.outcome import Letters
+from scoring_operator.chunks import chunk_of
+from scoring_operator.contract import (
+    FAIL_JOB,
+    MESSAGE_LIMIT,
+    ContractError,
+    Exit,
+    Expected,
+    check_template,
+    is_sensor_name,
+    parse_message,
+)
+from scoring_operator.jobs import job_manifest
+from unit.operator.given import a_run, sensors, settings, spec_of
+
+Json = dict[str, Any]
+OUTCOMES = vectors("outcomes")
+TEMPLATES = vectors("templates")
+
+
+def expected(size: int) -> Expected:
+    return Expected(size=size, **OUTCOMES["expected"])
+
+
+def by_name(cases: list[Json]) -> Any:
+    return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
+
+
+def test_exit_codes() -> None:
+    named = {each.name.title(): {"code": int(each), "jobFails": each in FAIL_JOB} for each in Exit}
+    assert vectors("exit_codes") == named
+
+
+@pytest.mark.parametrize("name", vectors("sensor_names")["valid"])
+def test_sensor_names(name: str) -> None:
+    assert is_sensor_name(name)
+
+
+@pytest.mark.parametrize("name", vectors("sensor_names")["invalid"])
+def test_what_is_no_sensor_name(name: str) -> None:
+    assert not is_sensor_name(name)
+
+
+@pytest.mark.parametrize("case", TEMPLATES["refused"], ids=lambda case: f"{case['field']}:{case['path']!r}")
+def test_templates_refused(case: Json) -> None:
+    with pytest.raises(ContractError) as refused:
+        check_template(case["field"], case["path"])
+    assert case["field"] in str(refused.value)
+    assert case["names"] in str(refused.value)
+
+
+@pytest.mark.parametrize("field", ["output", "readings"])
+def test_templates_that_can_be_expanded_are_taken(field: Any) -> None:
+    for case in TEMPLATES[field]:
+        check_template(field, case["path"])
+
+
+@pytest.mark.parametrize("case", vectors("run_length"), ids=lambda case: case["text"] or "empty")
+def test_run_length(case: Json) -> None:
+    body = copy.deepcopy(OUTCOMES["valid"][0]["message"])
+    body["codes"] = case["text"]
+    body["legend"] = {letter: f"Skipped/Reason{chr(65 + n)}" for n, letter in enumerate("SNC-")}
+    body |= {"rows": dict.fromkeys(body["rows"], 0), "anomalies": 0}
+    read = parse_message(json.dumps(body), expected(len(case["letters"])))
+    meant = {f"Reason{chr(65 + n)}": letter for n, letter in enumerate("SNC-")}
+    assert "".join(meant[reason] for _, reason in read.sensors()) == case["letters"]
+
+
+@by_name(OUTCOMES["valid"])
+def test_outcomes_are_read(case: Json) -> None:
+    text = json.dumps(case["message"]) + case.get("trailing", "")
+    read = parse_message(text, expected(case["size"]))
+    assert [state for state, _ in read.sensors()] == case["states"]
+    assert [reason for _, reason in read.sensors()] == case["reasons"]
+    assert read.in_hand == case["message"].get("inHand", "")
+    assert dict(read.stages_ms) == case["message"]["stagesMs"]
+    assert read.rows.read == case["message"]["rows"]["read"]
+
+
+@by_name(OUTCOMES["refused"])
+def test_outcomes_refused(case: Json) -> None:
+    text = case.get("text")
+    if text is None:
+        text = json.dumps(OUTCOMES["valid"][0]["message"] | case["change"])
+    with pytest.raises(ContractError) as refused:
+        parse_message(text, expected(1))
+    assert case["names"] in str(refused.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=10), inner, max_size=5),
+    max_leaves=10,
+)
+
+
+def refused_or_sound(text: str, size: int) -> None:
+    try:
+        read = parse_message(text, expected(size))
+    except ContractError:
+        return
+    assert len(list(read.sensors())) == size
+    assert read.rows.read == read.rows.scored + read.rows.rejected + read.rows.duplicate
+    assert read.anomalies <= read.rows.scored
+
+
+@given(
+    st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+)
+def test_any_text_is_refused_or_sound(text: str) -> None:
+    refused_or_sound(text, 1)
+
+
+@given(st.sampled_from(sorted(OUTCOMES["valid"][1]["message"])), JSON)
+def test_any_value_in_any_field_is_refused_or_sound(key: str, value: Any) -> None:
+    refused_or_sound(json.dumps(OUTCOMES["valid"][1]["message"] | {key: value}), 8)
+
+
+@given(st.data())
+def test_any_bytes_changed_are_refused_or_sound(data: st.DataObject) -> None:
+    text = json.dumps(OUTCOMES["valid"][1]["message"])
+    place = data.draw(st.integers(0, len(text)))
+    cut = data.draw(st.integers(0, 20))
+    refused_or_sound(text[:place] + data.draw(st.text(max_size=10)) + text[place + cut :], 8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * (MESSAGE_LIMIT - 1),
+        '{"a":' * 800,
+        " " * 5000,
+        '{"v": 1' + "0" * 4000 + "}",
+        json.dumps(OUTCOMES["valid"][0]["message"] | {"anomalies": float("nan")}),
+        json.dumps(OUTCOMES["valid"][0]["message"] | {"attempt": "x" * 4096}),
+    ],
+    ids=["deep list", "deep object", "too long", "huge number", "NaN", "long text"],
+)
+def test_bombs_are_refused(text: str) -> None:
+    with pytest.raises(ContractError):
+        parse_message(text, expected(1))
+
+
+def test_words_of_a_pod_cannot_break_a_line_or_a_status() -> None:
+    failure = {"sensor": "device-1-tag-1", "reason": "X", "message": "a\nb\x1b[31m\u202e" + "é" * 300}
+    body = OUTCOMES["valid"][0]["message"] | {"failures": [failure]}
+    said = parse_message(json.dumps(body), expected(1)).sentences["device-1-tag-1"]
+    assert said.isprintable()
+    assert len(said.encode()) <= 256
+
+
+@pytest.mark.parametrize("per_job", [1, 100, 500])
+@pytest.mark.parametrize("store", ["default", "theirs"])
+def test_a_rendered_job_is_understood_by_the_scorer(per_job: int, store: str) -> None:
+    listed = sensors(*(f"s{number}" for number in range(1200)))
+    run = a_run(sensorsPerJob=per_job)
+    chosen, runtime = settings().stores[store], settings().runtimes["default"]
+    job = job_manifest(run, spec_of(run), chosen, runtime, chunk_of(listed, 1, per_job), 2)
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments[:2] == ["run", "--work"]
+    order = parse_work_order(arguments[2])
+    assert (order.chunk, order.incarnation) == (1, 2)
+    assert order.run.uid == run.uid
+
+
+KINDS = st.sampled_from(["Scored", "Skipped/NoReadings", "Failed/ModelCorrupt", "Undecided/NotStarted"])
+
+
+@given(st.lists(KINDS, min_size=1, max_size=1000))
+def test_what_the_scorer_writes_is_read(kinds: list[str]) -> None:
+    letters = Letters()
+    codes = "".join(letters.of(kind) for kind in kinds)
+    failures = [(f"s{n}", kind.partition("/")[2], f"sensor s{n}: it is ü") for n, kind in enumerate(kinds)]
+    text = encode_message(
+        Header(run="uid", chunk=3, incarnation=1, attempt="2026-01-01T13:00:09.123Z"),
+        codes,
+        letters.legend(codes),
+        final=True,
+        rows=Rows(10, 7, 2, 1),
+        anomalies=5,
+        stages_ms={"import": 152, "read": 12, "score": 3, "write": 14, "total": 190},
+        failures=[failure for failure in failures if failure[1]],
+        in_hand="s0",
+    )
+    read = parse_message(text.decode(), Expected("uid", 3, 1, len(kinds)))
+    assert [f"{state}/{reason}".rstrip("/") for state, reason in read.sensors()] == kinds
+    assert (read.rows.read, read.anomalies, read.in_hand) == (10, 5, "s0")
+    assert all(said.endswith("it is ü") for said in read.sentences.values())

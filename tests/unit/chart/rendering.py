@@ -1,0 +1,26 @@
+"""Calls the real Helm on the chart."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).resolve().parents[3] / "charts" / "sensorscore"
+Values = dict[str, Any]
+Manifests = list[dict[str, Any]]
+Render = Callable[..., Manifests]
+Refusal = Callable[..., str]
+Notes = Callable[..., str]
+
+
+def run_helm(helm: Path, verb: list[str], values: Values, folder: Path) -> subprocess.CompletedProcess[str]:
+    """One call of Helm, release `sensorscore` in namespace `system`, with these values in a file."""
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    release = [] if verb[0] == "lint" else ["sensorscore"]
+    argv = [str(helm), *verb, *release, str(CHART), "--namespace", "system", "--values", str(file)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)

@@ -1,0 +1,301 @@
+"""What the chart installs, by values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from scoring_operator.settings import parse
+from unit.chart.rendering import CHART, Manifests, Notes, Render, run_helm
+
+ROOT = CHART.parents[1]
+AZURITE = {
+    "url": "azure://devstoreaccount1/sensorscore",
+    "endpoint": "http://10.89.0.2:10000/devstoreaccount1",
+    "allowHttp": True,
+    "connectionStringSecret": {"name": "storage", "key": "connection-string"},
+}
+IDENTITY = {"url": "azure://account/container/prefix", "workloadIdentity": True}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "azurite": {"scoringNamespaces": ["demo"], "stores": {"default": AZURITE}},
+    "namespaced": {"watchNamespaces": ["a", "b"], "stores": {"default": IDENTITY}},
+    "bare": {
+        "crds": {"enabled": False},
+        "rbac": {"create": False, "aggregate": False},
+        "serviceAccount": {"create": False, "name": "mine"},
+        "scorer": {"serviceAccount": {"create": False}},
+        "metrics": {"service": {"enabled": False}},
+    },
+    "everything": {
+        "fullnameOverride": "scoring",
+        "image": {"digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "watchNamespaces": ["a"],
+        "scorer": {"serviceAccount": {"annotations": {"azure.workload.identity/client-id": "id"}}},
+        "stores": {"default": AZURITE, "second": {**IDENTITY, "namespaces": ["a"]}},
+        "serviceAccount": {"annotations": {"a": "b"}},
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        "podLabels": {"team": "a"},
+        "podAnnotations": {"note": "a"},
+    },
+}
+
+
+def of_kind(manifests: Manifests, kind: str) -> Manifests:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def only(manifests: Manifests, kind: str) -> dict[str, Any]:
+    (manifest,) = of_kind(manifests, kind)
+    return manifest
+
+
+def settings_of(manifests: Manifests) -> dict[str, Any]:
+    settings = yaml.safe_load(only(manifests, "ConfigMap")["data"]["settings.yaml"])
+    assert isinstance(settings, dict)
+    return settings
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
+def test_lint_is_clean(helm: Path, tmp_path: Path, values: dict[str, Any]) -> None:
+    done = run_helm(helm, ["lint", "--strict"], values, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
+def test_manifests_fit_the_schemas_of_kubernetes(render: Render, values: dict[str, Any]) -> None:
+    manifests = render(values)
+    for manifest in manifests:
+        for version in ("1.34", "1.35", "1.36"):
+            kubernetes_validate.validate(manifest, version, strict=True)
+    names = [
+        (item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) for item in manifests
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_crd_is_the_source_with_a_note_to_keep_it(render: Render) -> None:
+    source = yaml.safe_load((ROOT / "crds" / "scoringruns.sensorscore.dev.yaml").read_text(encoding="utf-8"))
+    crd = only(render(), "CustomResourceDefinition")
+    assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert crd == source
+
+
+def test_crd_goes_with_the_chart_on_request(render: Render) -> None:
+    crd = only(render({"crds": {"keep": False}}), "CustomResourceDefinition")
+    assert "annotations" not in crd["metadata"]
+
+
+def test_crd_can_be_left_out(render: Render) -> None:
+    assert of_kind(render({"crds": {"enabled": False}}), "CustomResourceDefinition") == []
+
+
+def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
+    settings = settings_of(render(VARIANTS["azurite"]))
+    assert settings == {
+        "namespaces": [],
+        "stores": {"default": {**AZURITE, "serviceAccountName": "sensorscore-scorer"}},
+        "runtimes": {
+            "default": {
+                "image": "localhost/sensorscore-scorer:0.1.0",
+                "imagePullPolicy": "IfNotPresent",
+                "resources": {"requests": {"cpu": "100m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}},
+                "nodeSelector": {},
+                "tolerations": [],
+                "env": {},
+            }
+        },
+        "limits": {"unfinishedJobs": 2000, "writesPerSecond": 50},
+        "http": {"port": 8080},
+    }
+
+
+@pytest.mark.parametrize("variant", ["azurite", "namespaced", "everything"])
+def test_operator_understands_its_settings(render: Render, variant: str) -> None:
+    settings = parse(settings_of(render(VARIANTS[variant])))
+    assert settings.namespaces == tuple(VARIANTS[variant].get("watchNamespaces", ()))
+    assert set(settings.stores) == set(VARIANTS[variant]["stores"])
+    assert settings.stores["default"].service_account_name == "sensorscore-scorer"
+
+
+def checksum(manifests: Manifests) -> str:
+    annotations = only(manifests, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    return str(annotations["checksum/settings"])
+
+
+@pytest.mark.parametrize(
+    ("values", "restarts"),
+    [
+        ({"limits": {"writesPerSecond": 51}}, True),
+        ({"stores": {"default": IDENTITY}}, True),
+        ({"runtimes": {"default": {"image": {"tag": "0.2.0"}}}}, True),
+        ({"metrics": {"service": {"port": 80}}}, False),
+    ],
+)
+def test_operator_restarts_when_its_settings_change(
+    render: Render, values: dict[str, Any], restarts: bool
+) -> None:
+    assert (checksum(render()) != checksum(render(values))) is restarts
+
+
+def test_operator_runs_alone_and_under_pod_security_restricted(render: Render) -> None:
+    spec = only(render(), "Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    pod = spec["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    probed = {name: container[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe")}
+    assert probed == {"readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        ({}, "localhost/sensorscore-operator:0.1.0"),
+        ({"tag": "0.3.0-rc.1"}, "localhost/sensorscore-operator:0.3.0-rc.1"),
+        (
+            {"repository": "team.azurecr.io/a/operator", "digest": "sha256:" + "1" * 64},
+            "team.azurecr.io/a/operator@sha256:" + "1" * 64,
+        ),
+    ],
+)
+def test_image_by_tag_or_digest(render: Render, image: dict[str, str], reference: str) -> None:
+    (container,) = only(render({"image": image}), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == reference
+
+
+def test_pull_secrets_reach_operator_and_scoring_pods(render: Render) -> None:
+    manifests = render({"imagePullSecrets": [{"name": "registry"}], "scoringNamespaces": ["a"]})
+    pod = only(manifests, "Deployment")["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    scorer = next(
+        item for item in of_kind(manifests, "ServiceAccount") if item["metadata"]["namespace"] == "a"
+    )
+    assert scorer["imagePullSecrets"] == [{"name": "registry"}]
+
+
+RIGHTS = {
+    ("sensorscore.dev", "scoringruns"): {"get", "list", "watch", "delete"},
+    ("sensorscore.dev", "scoringruns/status"): {"patch"},
+    ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
+    ("", "pods"): {"list", "watch"},
+    ("", "configmaps"): {"get", "create"},
+    ("", "events"): {"create"},
+}
+
+
+def rights_of(role: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
+    return {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def own_roles(manifests: Manifests) -> Manifests:
+    roles = of_kind(manifests, "ClusterRole") + of_kind(manifests, "Role")
+    return [role for role in roles if "-scoringruns-" not in role["metadata"]["name"]]
+
+
+def test_operator_has_exactly_the_rights_that_it_uses(render: Render) -> None:
+    (role,) = own_roles(render())
+    assert (role["kind"], rights_of(role)) == ("ClusterRole", RIGHTS)
+
+
+def test_operator_of_listed_namespaces_has_rights_in_these_only(render: Render) -> None:
+    manifests = render(VARIANTS["namespaced"])
+    roles = own_roles(manifests)
+    assert [(role["kind"], role["metadata"]["namespace"]) for role in roles] == [("Role", "a"), ("Role", "b")]
+    assert [rights_of(role) for role in roles] == [RIGHTS, RIGHTS]
+    assert of_kind(manifests, "ClusterRoleBinding") == []
+
+
+@pytest.mark.parametrize("variant", ["defaults", "namespaced", "everything"])
+def test_rights_are_bound_to_the_operators_account(render: Render, variant: str) -> None:
+    manifests = render(VARIANTS[variant])
+    account = only(manifests, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
+    bindings = of_kind(manifests, "ClusterRoleBinding") + of_kind(manifests, "RoleBinding")
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": "system"}
+    assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
+    assert [binding["roleRef"]["name"] for binding in bindings] == [
+        role["metadata"]["name"] for role in own_roles(manifests)
+    ]
+
+
+def test_scoringruns_join_the_roles_that_people_have(render: Render) -> None:
+    aggregated = {
+        label.rpartition("-")[2]: rights_of(role)[("sensorscore.dev", "scoringruns")]
+        for role in of_kind(render(), "ClusterRole")
+        for label in role["metadata"]["labels"]
+        if "/aggregate-to-" in label
+    }
+    assert aggregated["view"] == {"get", "list", "watch"}
+    assert aggregated["edit"] == aggregated["admin"] > aggregated["view"]
+
+
+@pytest.mark.parametrize(
+    ("values", "namespaces"),
+    [
+        ({}, []),
+        ({"scoringNamespaces": ["a", "b"]}, ["a", "b"]),
+        ({"watchNamespaces": ["a", "b"]}, ["a", "b"]),
+        ({"watchNamespaces": ["a", "b"], "scoringNamespaces": ["b"]}, ["b"]),
+        ({"scoringNamespaces": ["a"], "scorer": {"serviceAccount": {"create": False}}}, []),
+    ],
+)
+def test_scoring_pods_get_an_account_without_a_token(
+    render: Render, values: dict[str, Any], namespaces: list[str]
+) -> None:
+    accounts = [
+        account
+        for account in of_kind(render(values), "ServiceAccount")
+        if account["metadata"]["name"] == "sensorscore-scorer"
+    ]
+    assert [account["metadata"]["namespace"] for account in accounts] == namespaces
+    assert all(account["automountServiceAccountToken"] is False for account in accounts)
+
+
+def test_metrics_service_points_at_the_operator(render: Render) -> None:
+    manifests = render({"metrics": {"service": {"port": 80}}})
+    service = only(manifests, "Service")
+    pod = only(manifests, "Deployment")["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    (container_port,) = pod["spec"]["containers"][0]["ports"]
+    assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": container_port["name"]}]
+    assert service["metadata"]["annotations"]["prometheus.io/port"] == str(container_port["containerPort"])
+
+
+def test_azure_example_renders(render: Render) -> None:
+    text = (ROOT / "examples" / "values-azure.yaml").read_text(encoding="utf-8")
+    settings = settings_of(render(yaml.safe_load(text)))
+    assert settings["stores"]["default"]["url"] == "azure://myaccount/sensorscore"
+    assert settings["runtimes"]["default"]["tolerations"][0]["key"] == "sensorscore.dev/scoring"
+
+
+def test_notes_give_the_next_commands_with_the_users_names(notes: Notes) -> None:
+    text = notes(VARIANTS["azurite"])
+    assert "kubectl --namespace system rollout status deployment/sensorscore" in text
+    assert "kubectl --namespace demo apply -f scoringrun.yaml" in text
+    assert "kubectl --namespace demo create secret generic storage --from-file=connection-string=FILE" in text
+    assert "WARNING" not in text
+
+
+def test_notes_warn_when_no_run_could_succeed(notes: Notes) -> None:
+    text = notes()
+    assert "WARNING: no store is set" in text
+    assert "create serviceaccount sensorscore-scorer" in text

@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+from scoring_operator.events import RunEvent, event_manifest, events_between
+from scoring_operator.status import Status
+from unit.operator.given import NOW, UID, a_run, pinned, sensors
+
+BEGUN = pinned(sensors())
+
+
+def having(status: Status, kind: str, holds: bool, reason: str) -> Status:
+    return status.having(kind, holds, reason, f"because {reason}", NOW, 1)
+
+
+def reasons(old: Status, new: Status) -> list[tuple[str, bool]]:
+    return [(event.reason, event.warning) for event in events_between(old, new)]
+
+
+def test_a_run_says_when_it_starts_once() -> None:
+    assert events_between(Status(), BEGUN) == (RunEvent(False, "Started", "3 sensors in 3 Jobs"),)
+    assert events_between(BEGUN, replace(BEGUN, scored=1)) == ()
+
+
+def test_being_held_up_and_going_on_are_said() -> None:
+    blocked = having(BEGUN, "Blocked", True, "QuotaExceeded")
+    assert reasons(BEGUN, blocked) == [("QuotaExceeded", True)]
+    assert reasons(blocked, having(BEGUN, "Blocked", False, "Unblocked")) == [("Unblocked", False)]
+    suspended = having(BEGUN, "Suspended", True, "Suspended")
+    assert reasons(BEGUN, suspended) == [("Suspended", False)]
+
+
+def test_the_end_sums_failures_up() -> None:
+    many = {"Failed/NoModel": 3, "Failed/Timeout": 1, "Skipped/NoReadings": 2}
+    decided = replace(BEGUN, scored=0, failed=4, reasons=many)
+    ended = having(decided, "Failed", True, "TooManyFailedSensors")
+    assert reasons(BEGUN, ended) == [("SensorsFailed", True), ("TooManyFailedSensors", True)]
+    assert events_between(BEGUN, ended)[0].message == "4 of 3 sensors: 3 NoModel, 1 Timeout"
+    assert reasons(BEGUN, having(BEGUN, "Complete", True, "AllSucceeded")) == [("AllSucceeded", False)]
+    assert reasons(ended, ended) == []
+
+
+def test_an_event_told_twice_is_one() -> None:
+    event = RunEvent(True, "QuotaExceeded", "x" * 5000)
+    body = event_manifest(a_run(), event, NOW)
+    assert body["metadata"] == event_manifest(a_run(), event, NOW)["metadata"]
+    assert body["involvedObject"]["uid"] == UID
+    assert (body["type"], len(body["message"])) == ("Warning", 1000)

@@ -1,0 +1,129 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoring_operator.settings import Limits, SecretKey, SettingsError, Timing, load, parse
+
+MINIMAL: dict[str, Any] = {
+    "stores": {"default": {"url": "azure://account/container"}},
+    "runtimes": {"default": {"image": "scorer:1"}},
+}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """MINIMAL with one key set."""
+    import copy
+
+    data: dict[str, Any] = copy.deepcopy(MINIMAL)
+    *way, last = path.split(".")
+    inner = data
+    for key in way:
+        inner = inner.setdefault(key, {})
+    inner[last] = value
+    return data
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    settings = parse(MINIMAL)
+    assert settings.namespaces == ()
+    assert settings.limits == Limits(unfinished_jobs=2000, writes_per_second=50)
+    assert settings.timing == Timing()
+    assert settings.http.port == 8080
+    store = settings.stores["default"]
+    assert (store.allow_http, store.workload_identity, store.connection_string_secret) == (False, False, None)
+    assert store.offered_to("anybody")
+
+
+def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        """
+        namespaces: [scoring]
+        stores:
+          default:
+            url: azure://devstoreaccount1/sensorscore
+            endpoint: http://10.89.0.2:10000/devstoreaccount1
+            allowHttp: true
+            connectionStringSecret: {name: sensorscore-storage, key: connection-string}
+            workloadIdentity: false
+            serviceAccountName: sensorscore-scorer
+            namespaces: [scoring]
+        runtimes:
+          default:
+            image: localhost/sensorscore-scorer:0.1.0
+            imagePullPolicy: IfNotPresent
+            resources: {requests: {cpu: 1, memory: 192Mi}, limits: {memory: 512Mi}}
+            nodeSelector: {pool: scoring}
+            tolerations: [{key: scoring, operator: Exists}]
+            env: {EXTRA: "1"}
+        limits: {unfinishedJobs: 100, writesPerSecond: 5}
+        http: {port: 9090}
+        timing: {debounceMilliseconds: 20}
+        """
+    )
+    settings = load(file)
+    assert settings.stores["default"].connection_string_secret == SecretKey(
+        "sensorscore-storage", "connection-string"
+    )
+    assert not settings.stores["default"].offered_to("other")
+    assert settings.runtimes["default"].resources["requests"] == {"cpu": "1", "memory": "192Mi"}
+    assert settings.limits.unfinished_jobs == 100
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("store", {}, "settings.store is not known; wanted one of"),
+        ("stores", {}, "settings.stores is empty"),
+        ("stores", [], "settings.stores is a list"),
+        ("stores.default.ur", "x", "settings.stores.default.ur is not known"),
+        ("stores.default.url", None, "settings.stores.default.url is missing"),
+        ("stores.default.url", "ftp://x/y", "default.url is 'ftp://x/y'; wanted azure://"),
+        (
+            "stores.default.allowHttp",
+            "yes",
+            "default.allowHttp is 'yes'; wanted true or false",
+        ),
+        (
+            "stores.default.namespaces",
+            "scoring",
+            "default.namespaces is 'scoring'; wanted a list",
+        ),
+        (
+            "stores.default.connectionStringSecret",
+            {"key": "x"},
+            "settings.stores.default.connectionStringSecret.name is missing",
+        ),
+        ("runtimes.default.image", 3, "settings.runtimes.default.image is 3; wanted a text"),
+        ("runtimes.default.imagePullPolicy", "Sometimes", "wanted Always, IfNotPresent or Never"),
+        (
+            "runtimes.default.resources.request",
+            {},
+            "default.resources.request is not known",
+        ),
+        ("runtimes.default.env", {"A": True}, "settings.runtimes.default.env.A is True; wanted a text"),
+        ("runtimes.default.tolerations", ["x"], "settings.runtimes.default.tolerations"),
+        ("limits.unfinishedJobs", 0, "settings.limits.unfinishedJobs is 0; wanted a whole number from 1"),
+        ("limits.unfinishedJobs", True, "settings.limits.unfinishedJobs is True; wanted a whole number"),
+        ("http.port", 70000, "settings.http.port is 70000; wanted a whole number from 0 to 65535"),
+        ("timing.patience", 1, "settings.timing.patience is not known"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_path(path: str, value: object, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(changed(path, value))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- x", "\x00"])
+def test_a_file_that_is_no_settings_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match="settings"):
+        load(file)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read"):
+        load(tmp_path / "absent.yaml")

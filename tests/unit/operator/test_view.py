@@ -1,0 +1,161 @@
+from dataclasses import replace
+
+import pytest
+
+from scoring_operator.ranges import RangeSet
+from scoring_operator.resource import Key, Run
+from scoring_operator.view import View
+from unit.operator.given import a_finished_job, a_job, a_pod, a_run, pinned, sensors
+
+KEY = ("scoring", "hourly")
+
+
+class Changes(list[Key]):
+    """What the view said has changed."""
+
+    def taken(self) -> list[Key]:
+        taken = list(self)
+        self.clear()
+        return taken
+
+
+@pytest.fixture
+def changes() -> Changes:
+    return Changes()
+
+
+@pytest.fixture
+def view(changes: Changes) -> View:
+    return View(changes.append)
+
+
+def later(run: Run, version: int) -> Run:
+    return replace(run, resource_version=str(version))
+
+
+def test_an_older_state_of_a_run_does_not_replace_a_newer_one(view: View, changes: Changes) -> None:
+    view.put_run(later(a_run(), 100))
+    view.put_run(later(a_run(parallelism=5), 99))
+    assert view.run(KEY) == later(a_run(), 100)
+    assert changes.taken() == [KEY]
+    view.put_run(later(a_run(), 100))
+    assert changes.taken() == []
+
+
+def test_a_run_made_anew_under_its_name_is_another_run(view: View) -> None:
+    view.put_run(later(a_run(), 100))
+    view.put_run(replace(a_run(), uid="another", resource_version="7"))
+    run = view.run(KEY)
+    assert run is not None
+    assert run.uid == "another"
+    view.drop_run(KEY, a_run().uid)  # the late news of the first one's end
+    assert view.run(KEY) is not None
+
+
+def test_a_full_list_takes_away_what_is_not_in_it(view: View) -> None:
+    view.put_run(later(a_run(), 100))
+    view.put_run(replace(a_run(), name="younger", uid="y", resource_version="300"))
+    view.put_run(replace(a_run(), namespace="other", uid="z"))
+    view.replace_runs("scoring", [], 200)
+    assert sorted(run.name for run in view.runs()) == ["hourly", "younger"]
+    assert view.run(KEY) is None
+
+
+def test_jobs_deleted_in_a_gap_are_seen_by_the_next_list(view: View, changes: Changes) -> None:
+    view.put_run(a_run())
+    view.put_job(a_job(0, version=10))
+    view.put_job(a_job(1, version=11))
+    view.put_job(a_job(2, version=500))  # ours, made after the list was
+    changes.clear()
+    view.replace_jobs(None, [a_job(1, version=11)], 400)
+    assert sorted(view.jobs_of(a_run())) == [(1, 0), (2, 0)]
+    assert changes.taken() == [KEY]
+
+
+def test_only_what_means_something_wakes_a_run(view: View, changes: Changes) -> None:
+    view.put_run(a_run())
+    changes.clear()
+    view.put_job(a_job(0, version=10))
+    assert changes.taken() == [KEY]
+    view.put_job(a_job(0, version=11))  # ready, active, uncounted pods: the Job controller's own business
+    assert changes.taken() == []
+    view.put_job(a_finished_job(0, version=12))
+    assert changes.taken() == [KEY]
+    view.put_job(a_job(0, version=11))
+    assert view.jobs_of(a_run())[0, 0].job.state == "Complete"
+
+
+def test_pods_belong_to_jobs_by_uid(view: View, changes: Changes) -> None:
+    view.put_run(a_run())
+    job, other = a_finished_job(0), a_finished_job(1)
+    view.put_pod(a_pod(job))
+    assert changes.taken() == [KEY, KEY]
+    view.put_pod(a_pod(job))
+    assert changes.taken() == []
+    view.put_job(job)
+    view.put_job(other)
+    assert view.jobs_of(a_run())[0, 0].pods == (a_pod(job),)
+    assert view.jobs_of(a_run())[1, 0].pods == ()
+
+
+def test_what_is_recorded_is_not_kept(view: View) -> None:
+    view.put_run(a_run())
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job))
+    recorded = replace(a_run(pinned(sensors(), done=RangeSet.of([0]))), resource_version="101")
+    view.put_run(recorded)
+    assert view.jobs_of(recorded) == {}
+    view.put_job(replace(job, version=900))
+    view.put_pod(a_pod(job))
+    assert view.jobs_of(recorded) == {}
+    assert (view._jobs, view._jobs_of, view._pods, view._pods_of, view._job_places) == ({}, {}, {}, {}, {})
+
+
+def test_unfinished_jobs_are_counted_over_all_runs(view: View) -> None:
+    view.put_job(a_job(0))
+    view.put_job(a_job(1))
+    view.put_job(a_finished_job(2))
+    assert view.unfinished_count == 2
+    view.put_job(a_finished_job(1, version=900))
+    assert [job.chunk for job in view.unfinished()] == [0]
+    view.drop_job(("scoring", a_job(0).name))
+    assert view.unfinished_count == 0
+
+
+def test_a_message_outlives_its_pod_while_it_is_waited_for(view: View) -> None:
+    view.put_run(a_run())
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job, "said"))
+    view.drop_pod(("scoring", a_pod(job).name))
+    view.replace_pods(None, [], 9999)
+    assert view.jobs_of(a_run())[0, 0].pods[0].text == "said"
+    view.drop_job(("scoring", job.name))
+    assert view._pods == {}
+
+
+def test_a_pod_may_be_seen_for_the_first_time_when_it_is_deleted(view: View) -> None:
+    view.put_run(a_run())
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.drop_pod(("scoring", "x"), a_pod(job, "said"))
+    assert view.jobs_of(a_run())[0, 0].pods[0].text == "said"
+
+
+def test_pods_of_jobs_that_are_gone_do_not_pile_up(view: View) -> None:
+    view.put_run(a_run())
+    pod = a_pod(a_job(0))
+    view.put_pod(pod)
+    view.drop_pod((pod.namespace, pod.name), pod)
+    assert (view._pods, view._pods_of) == ({}, {})
+
+
+def test_a_job_made_anew_under_its_name_forgets_the_old_ones_pods(view: View) -> None:
+    view.put_run(a_run())
+    view.put_job(a_finished_job(0))
+    view.put_pod(a_pod(a_finished_job(0)))
+    view.mark_pods_read(a_finished_job(0))
+    view.put_job(a_job(0, uid="another", version=900))
+    seen = view.jobs_of(a_run())[0, 0]
+    assert (seen.job.uid, seen.pods, seen.pods_read) == ("another", (), False)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from scorer.storage import AddressError
+from scorer.storage.address import EMULATOR_ENDPOINT, EMULATOR_KEY, azure_address
+
+KEY = "c2VjcmV0LWtleQ=="
+
+
+def test_account_and_container_come_from_the_url() -> None:
+    address = azure_address("acc/cont/a/b/", None, False, None)
+    assert (address.account, address.container, address.prefix) == ("acc", "cont", "a/b")
+    assert address.endpoint == "https://acc.blob.core.windows.net"
+    assert (address.account_key, address.sas) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("string", "endpoint", "key", "sas"),
+    [
+        (f"AccountName=acc;AccountKey={KEY}", "https://acc.blob.core.windows.net", KEY, None),
+        (f"AccountName=acc;AccountKey={KEY};EndpointSuffix=core.chinacloudapi.cn", "https://acc.blob.core.chinacloudapi.cn", KEY, None),
+        (f"DefaultEndpointsProtocol=https;AccountName=acc;AccountKey={KEY};BlobEndpoint=https://x.y/acc;", "https://x.y/acc", KEY, None),
+        ("BlobEndpoint=https://acc.blob.core.windows.net/;QueueEndpoint=https://q/;SharedAccessSignature=?sv=1&sig=a%3D",
+         "https://acc.blob.core.windows.net", None, "sv=1&sig=a%3D"),
+    ],
+)  # fmt: skip
+def test_connection_strings(string: str, endpoint: str, key: str | None, sas: str | None) -> None:
+    address = azure_address("acc/cont", None, False, string)
+    assert (address.endpoint, address.account_key, address.sas) == (endpoint, key, sas)
+
+
+def test_the_emulator_has_its_own_string() -> None:
+    address = azure_address("devstoreaccount1/cont", None, True, "UseDevelopmentStorage=true")
+    assert (address.endpoint, address.account_key) == (EMULATOR_ENDPOINT, EMULATOR_KEY)
+
+
+def test_an_endpoint_that_is_given_wins() -> None:
+    string = f"AccountName=acc;AccountKey={KEY};BlobEndpoint=https://from.string/acc"
+    assert azure_address("acc/cont", "https://given/acc/", False, string).endpoint == "https://given/acc"
+
+
+@pytest.mark.parametrize(
+    ("rest", "endpoint", "allow_http", "string", "names"),
+    [
+        ("acc", None, False, None, "azure://ACCOUNT/CONTAINER"),
+        ("acc//b", None, False, None, "azure://ACCOUNT/CONTAINER"),
+        ("acc/c", None, False, None, "3 to 63"),
+        ("a-b/cont", None, False, None, "a-b"),
+        ("acc/cont/../x", None, False, None, ".."),
+        ("acc/cont", "http://x", False, None, "not encrypted"),
+        ("acc/cont", "ftp://x", False, None, "ftp://x"),
+        ("acc/cont", None, False, f"AccountName=other;AccountKey={KEY}", "other"),
+        ("acc/cont", None, False, "AccountName=acc;AccountKey=not base64!", "AccountKey"),
+        ("acc/cont", None, False, "AccountName=acc", "neither"),
+        ("acc/cont", None, False, "my-secret-token", "my-secret-token"),
+        ("acc/cont", None, False, f"AccountName=acc;AccountKye={KEY}", "AccountKye"),
+    ],
+)
+def test_addresses_that_are_refused(
+    rest: str, endpoint: str | None, allow_http: bool, string: str | None, names: str
+) -> None:
+    with pytest.raises(AddressError) as refusal:
+        azure_address(rest, endpoint, allow_http, string)
+    assert names in str(refusal.value)
+    assert KEY not in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,76 @@
+"""Notes of the sensor in hand: no sensor costs its pack more than two attempts."""
+
+from __future__ import annotations
+
+import pytest
+
+from scorer.contract import Header
+from scorer.deaths import Deaths
+from scorer.storage.memory import MemoryStore
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def attempt(store: MemoryStore, number: int) -> Deaths:
+    deaths = Deaths(store, Header("uid", 3, 0, f"2026-01-01T13:00:0{number}.000Z"))
+    deaths.begin()
+    return deaths
+
+
+def puts(store: MemoryStore) -> int:
+    return int(next(store.list()).etag, 16)
+
+
+def test_the_first_attempt_writes_one_note(store: MemoryStore) -> None:
+    first = attempt(store, 1)
+    for sensor in ("a", "b"):
+        assert not first.crashed(sensor)
+        first.take(sensor)
+    assert puts(store) == 1
+
+
+def test_a_sensor_in_hand_at_the_second_death_is_left_out_of_the_third(store: MemoryStore) -> None:
+    attempt(store, 1)  # killed, having taken something
+    second = attempt(store, 2)
+    assert not second.crashed("bad")
+    second.take("good")
+    second.take("bad")  # killed
+    third = attempt(store, 3)
+    assert third.crashed("bad")
+    assert not third.crashed("good")
+
+
+def test_one_death_leaves_nobody_out(store: MemoryStore) -> None:
+    attempt(store, 1)
+    assert not attempt(store, 2).crashed("bad")
+
+
+def test_attempts_that_ended_by_themselves_are_no_deaths(store: MemoryStore) -> None:
+    for number in (1, 2):
+        ended = attempt(store, number)
+        ended.take("slow")
+        ended.end()
+    third = attempt(store, 3)
+    third.take("slow")
+    assert not third.crashed("slow")
+    assert puts(store) == 5
+
+
+def test_a_death_without_a_name_counts_once(store: MemoryStore) -> None:
+    attempt(store, 1)
+    attempt(store, 2).take("a")
+    attempt(store, 3).take("b")
+    fourth = attempt(store, 4)
+    assert fourth.crashed("a")
+    assert not fourth.crashed("b")
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"[]", b"{}", b'{"attempts": [1]}', b'{"attempts": [{"attempt": 1}]}']
+)
+def test_notes_that_make_no_sense_are_none(store: MemoryStore, rubbish: bytes) -> None:
+    store.put("runs/uid/inhand/00003.json", rubbish)
+    assert not attempt(store, 1).crashed("a")

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from scorer.land import LandError, land, read_table
+from scorer.storage.memory import MemoryStore
+from scoring import CSV
+
+
+def times(*texts: str) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+    return np.array([f"2026-01-01T{text}" for text in texts], "datetime64[us]")
+
+
+def test_the_full_hour_belongs_to_the_hour_that_it_ends() -> None:
+    store = MemoryStore()
+    rows = {"a": (times("12:00:00", "12:00:00.000001", "13:00:00", "13:00:01"), np.arange(4.0))}
+    paths = land(store, rows)
+    assert paths == [f"readings/2026/01/01/{hour}/a.parquet" for hour in ("11", "12", "13")]
+    values = [pq.read_table(io.BytesIO(store.get(path).data))["value"].to_pylist() for path in paths]
+    assert values == [[0.0], [1.0, 2.0], [3.0]]
+
+
+def test_landing_again_changes_no_etag() -> None:
+    store = MemoryStore()
+    rows = {"a": (times("12:30:00"), np.ones(1)), "b": (times("12:30:00"), np.ones(1))}
+    land(store, rows)
+    before = list(store.list())
+    land(store, rows)
+    assert list(store.list()) == before
+    land(store, {"a": (times("12:30:00"), np.zeros(1))})
+    assert [entry.etag for entry in store.list()] != [entry.etag for entry in before]
+
+
+def test_a_template_without_hours_puts_them_together() -> None:
+    store = MemoryStore()
+    rows = {"a": (times("13:30:00", "12:30:00"), np.arange(2.0))}
+    assert land(store, rows, "all/{sensor}.parquet") == ["all/a.parquet"]
+    assert pq.read_table(io.BytesIO(store.get("all/a.parquet").data))["value"].to_pylist() == [0.0, 1.0]
+
+
+def test_a_sensor_that_fits_no_path_is_refused() -> None:
+    with pytest.raises(LandError, match="'a/b'"):
+        land(MemoryStore(), {"a/b": (times("12:30:00"), np.ones(1))})
+
+
+def test_the_reference_table() -> None:
+    rows = read_table(CSV)
+    assert len(rows) == 15
+    assert sum(len(found) for found, _ in rows.values()) == 17_768
+    stamps, values = rows["device-1-tag-1"]
+    assert (str(stamps[0]), values[0]) == ("2018-08-28T23:00:05.000000", 10.16)
+
+
+def test_plain_tables_with_zones(tmp_path: Path) -> None:
+    file = tmp_path / "plain.csv"
+    file.write_text(
+        "sensor,value,time,x\nb,2.5,2026-01-01T14:00:00+02:00,\na,1,2026-01-01T12:00:00Z,\na,2,2026-01-01 12:00:01,\n"
+    )
+    rows = read_table(file)
+    assert list(rows) == ["a", "b"]
+    assert rows["b"][0].tolist() == times("12:00:00").tolist()
+    assert rows["a"][1].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", "columns ''"),
+        ("a,b\n1,2\n", "columns 'a,b': wanted time,sensor,value or TS,Device,Tag,Value"),
+        ("time,sensor,value\n2026-01-01T12:00:00Z,a,high\n", "line 2 has the value 'high': wanted a number"),
+        ("time,sensor,value\nnoon,a,1\n", "line 2 has the time 'noon'"),
+        ("time,sensor,value\n2026-01-01T12:00:00Z,a\n", "line 2 has 2 columns: wanted at least 3"),
+    ],
+)
+def test_tables_that_are_refused(tmp_path: Path, text: str, names: str) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(text)
+    with pytest.raises(LandError) as refusal:
+        read_table(file)
+    assert names in str(refusal.value)
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LandError, match="cannot be read"):
+        read_table(tmp_path / "none.csv")

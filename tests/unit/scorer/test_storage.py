@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scorer.storage import (
+    AddressError,
+    ConflictError,
+    DeniedError,
+    NotFoundError,
+    Store,
+    UnavailableError,
+    open_store,
+)
+from scorer.storage.create import create_store
+from scorer.storage.memory import MemoryStore
+from storage_promises import PROMISES
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Store:
+    return open_store(f"file://{tmp_path}")
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_memory_keeps_its_promises(promise: Callable[[Store], None]) -> None:
+    promise(MemoryStore())
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_a_folder_keeps_its_promises(promise: Callable[[Store], None], folder: Store) -> None:
+    promise(folder)
+
+
+def test_memory_stores_of_one_name_are_one() -> None:
+    open_store("memory://shared").put("a", b"x")
+    assert open_store("memory://shared").get("a").data == b"x"
+    with pytest.raises(NotFoundError):
+        open_store("memory://other").get("a")
+
+
+def test_objects_in_a_folder_are_plain_files(folder: Store, tmp_path: Path) -> None:
+    folder.put("a/b.parquet", b"data", {"fingerprint": "f"})
+    assert (tmp_path / "a/b.parquet").read_bytes() == b"data"
+    assert [name for name in os.listdir(tmp_path / "a") if not name.startswith(".")] == ["b.parquet"]
+
+
+def test_a_file_that_another_tool_replaced_has_no_metadata(folder: Store, tmp_path: Path) -> None:
+    etag = folder.put("a", b"data", {"fingerprint": "f"})
+    (tmp_path / "a").write_bytes(b"other")
+    assert dict(folder.head("a").metadata) == {}
+    assert folder.head("a").etag != etag
+    with pytest.raises(ConflictError):
+        folder.put("a", b"mine", if_match=etag)
+
+
+def test_broken_metadata_is_none(folder: Store, tmp_path: Path) -> None:
+    folder.put("a", b"data", {"fingerprint": "f"})
+    (tmp_path / ".a.sensorscore-metadata").write_bytes(b"{broken")
+    assert dict(folder.head("a").metadata) == {}
+
+
+def test_a_folder_that_is_away_is_not_an_empty_store(tmp_path: Path) -> None:
+    away = open_store(f"file://{tmp_path}/away")
+    for call in (lambda: away.get("a"), lambda: away.put("a", b""), lambda: list(away.list())):
+        with pytest.raises(UnavailableError, match="does not exist: mount it"):
+            call()
+    assert create_store(f"file://{tmp_path}/away")
+    assert not create_store(f"file://{tmp_path}/away")
+    away.put("a", b"")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(errno.EACCES, DeniedError), (errno.EROFS, DeniedError), (errno.ENOSPC, UnavailableError)],
+)
+def test_what_the_system_refuses_is_told(
+    code: int, kind: type[Exception], folder: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(kind, match=os.strerror(code)):
+        folder.put("a", b"")
+
+
+def test_readers_see_whole_objects_while_writers_replace_them(folder: Store) -> None:
+    folder.put("a", b"0" * 100_000)
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            folder.put("a", str(number % 10).encode() * 100_000, {"number": str(number % 10)})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(100):
+            blob = folder.get("a")
+            assert len(set(blob.data)) == 1
+            assert blob.metadata.get("number", "") in ("", chr(blob.data[0]))
+    finally:
+        stop.set()
+        writer.join()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://x/y", "file://relative", "azure://", "azure://account", "s3://a/b", "/mnt"]
+)
+def test_urls_that_are_none(url: str) -> None:
+    with pytest.raises(AddressError, match="store"):
+        open_store(url)
