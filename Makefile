@@ -20,7 +20,7 @@ demo: $(VENV) ## The main job from nothing: cluster, operator, 15 models, one Sc
 	@$(PY) -m examples.demo
 
 test: $(VENV) ## All tests: unit, component (Azurite), API server, whole cluster
-	@$(PY) tests/run.py all
+	@$(PY) -m tests.run all
 
 ##@ Local cluster (a real Kubernetes without Docker, or kind where Docker answers)
 .PHONY: cluster deploy images status down doctor
@@ -45,19 +45,19 @@ doctor: $(VENV) ## What is there, what is missing, what cannot work on this mach
 ##@ Tests and checks
 .PHONY: test-unit test-component test-controlplane test-cluster check format bench ci
 test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
-	@$(PY) tests/run.py unit
+	@$(PY) -m tests.run unit
 
 test-component: $(VENV) ## Storage against a real Azurite
-	@$(PY) tests/run.py component
+	@$(PY) -m tests.run component
 
 test-controlplane: $(VENV) ## CRD and operator against a real API server, no root needed
-	@$(PY) tests/run.py controlplane
+	@$(PY) -m tests.run controlplane
 
 test-cluster: $(VENV) ## Whole runs with real containers on the local cluster (root)
-	@$(PY) tests/run.py cluster
+	@$(PY) -m tests.run cluster
 
 check: $(VENV) ## Format, lint, types, layers, chart, manifests against the schema
-	@$(PY) tests/check.py
+	@$(PY) -m tests.check
 
 format: $(VENV) ## Format the code and mend what the linter can
 	@.venv/bin/ruff check --fix $(CODE)
@@ -66,7 +66,7 @@ format: $(VENV) ## Format the code and mend what the linter can
 ci: check test ## What continuous integration runs
 
 bench: $(VENV) ## Measure start-up and a run of 15 sensors; figures in build/bench/*.json
-	@$(PY) tests/bench/run.py
+	@PYTHONPATH=.:tests:tests/bench $(PY) tests/bench/run.py
 
 ##@ Maintenance
 .PHONY: lock crds clean

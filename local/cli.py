@@ -9,6 +9,7 @@ from local import build, doctor, kwok, wheels
 from local.backend import choose
 from local.console import say, stage
 from local.controlplane import ControlPlane
+from local.deploy import deploy
 from local.errors import LocalError
 from local.images import PARTS
 from local.places import Places
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", _status, "say whether the cluster is up, and where"),
         ("images", _images, "build the operator's and the scorer's image and load them into the cluster"),
         ("azurite", _azurite, "start Blob Storage for the cluster"),
+        ("deploy", _deploy, "all of these, and the operator installed by Helm"),
         ("wheels", _wheels, "fill the Dockerfiles' build contexts (for `docker build`)"),
         ("doctor", _doctor, "say what is there, what is missing, and what cannot work here"),
     ):
@@ -124,6 +126,12 @@ def _azurite(_: argparse.Namespace, places: Places) -> int:
     with stage("Azurite"):
         azurite.start()
     print(azurite.endpoint)
+    return 0
+
+
+def _deploy(_: argparse.Namespace, places: Places) -> int:
+    deployed = deploy(places, choose(places))
+    print(f"export KUBECONFIG={deployed.tools.kubeconfig}")
     return 0
 
 

@@ -47,19 +47,9 @@ def overlay_works(directory: Path) -> bool:
         for part in parts:
             part.mkdir()
         options = f"lowerdir={parts[0]},upperdir={parts[1]},workdir={parts[2]}"
-        mount: list[str | Path] = [
-            "unshare",
-            "--mount",
-            "mount",
-            "-t",
-            "overlay",
-            "overlay",
-            "-o",
-            options,
-            parts[3],
-        ]
+        mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(parts[3])]
         try:
-            run(mount, "mounting an overlay")
+            run(["unshare", "--mount", *mount], "mounting an overlay")
         except LocalError:
             return False
     return True

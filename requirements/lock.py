@@ -12,9 +12,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PARTS = ("operator", "scorer", "train", "dev")
-OPTIONS = (
-    "--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate".split()
-)
+OPTIONS = "--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate".split()
 
 
 def compile_requirements(sources: list[Path], output: Path, *extra: str) -> None:

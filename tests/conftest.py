@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,15 @@ import pytest
 if TYPE_CHECKING:
     from local.azurite import Azurite
     from local.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """Helm's program."""
+    from local.build import program
+    from local.places import Places
+
+    return program(Places.here(), "helm")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scorer.contract import WorkOrder, parse_work_order
 from scorer.land import land
@@ -52,7 +53,7 @@ def run_at(created: str, uid: str = RUN_UID) -> dict[str, str]:
 
 
 def model_bytes(mean: float = 10.0, width: float = 1.0, features: Sequence[str] = ("value",)) -> bytes:
-    """A model that calls values further than about 2 widths from the mean anomalies. Needs no scikit-learn."""
+    """A model to which values further than about 2 widths from the mean are anomalies."""
     count = len(features)
     stages = [
         ("standard_scaler", {"mean": np.full(count, mean), "scale": np.full(count, width)}),
@@ -87,7 +88,7 @@ def values(
     count: int = 60, faults: Mapping[int, float] | None = None
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Calm values about 10, with some replaced."""
-    found = 10 + np.sin(np.arange(count, dtype=float))
+    found: NDArray[np.float64] = 10 + np.sin(np.arange(count, dtype=float))
     for place, value in (faults or {}).items():
         found[place] = value
     return found

@@ -84,7 +84,7 @@ def follow(deployed: Deployed, name: str) -> str:
             phase, sensors, active, failed = change.rstrip("\n").split("|")
             done, _, total = sensors.partition("/")
             if total:
-                words = f"{phase}, {active or 0} Jobs active, {failed or 0} sensors failed"
+                words = f"{phase}, active Jobs {active or 0}, failed sensors {failed or 0}"
                 progress.show(int(done), int(total), words)
             if phase in ("Succeeded", "Failed"):
                 break

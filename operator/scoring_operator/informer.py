@@ -88,4 +88,6 @@ async def inform(namespaces: Sequence[str], seen: RunEventSeen) -> None:
         settings=operator_settings(),
         clusterwide=not namespaces,
         namespaces=list(namespaces),
+        # Else kopf asks for the name of the process's user, and an image's user has none.
+        identity="sensorscore-operator",  # type: ignore[arg-type]
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from scoring_operator.chunks import Chunk
 from scoring_operator.contract import (
@@ -31,6 +32,8 @@ OUT_OF_MEMORY, TIMEOUT, EVICTED, POD_FAILED, OUTCOME_LOST = (
     "PodFailed",
     "OutcomeLost",
 )
+# A finished Job is looked at at each reconcile until its outcome is in the written status.
+_parsed = lru_cache(maxsize=2048)(parse_message)
 NOT_OF_A_CAUSE = frozenset({"NotStarted", "Interrupted"})  # these only say that nobody came to the sensor
 
 
@@ -91,7 +94,7 @@ def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
         if not pod.text:
             continue
         try:
-            message = parse_message(pod.text, expected)
+            message = _parsed(pod.text, expected)
         except ContractError as error:
             refused.append(f"pod {pod.namespace}/{pod.name}: {error}")
             continue

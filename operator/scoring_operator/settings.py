@@ -283,10 +283,8 @@ class _Section:
         return _Section({} if value is None else value, f"{self.path}.{key}")
 
     def named(self, key: str, build: Callable[[str, _Section], T]) -> dict[str, T]:
-        """A mapping of names to mappings, at least one."""
+        """A mapping of names to mappings; none at all is the state right after an installation."""
         inner = self.section(key)
-        if not inner.data:
-            raise SettingsError(f"{inner.path} is empty; wanted at least one, called default for instance")
         return {
             str(name): build(str(name), _Section(value, f"{inner.path}.{name}"))
             for name, value in inner.data.items()

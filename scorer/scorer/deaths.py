@@ -7,18 +7,21 @@ for every sensor would make one request in six a mere note. So notes are spent o
 - the first attempt at a pack notes that it began, and nothing more;
 - once an attempt died, each further one notes each sensor that it takes in hand.
 
-Sensors are worked on in order and finished ones are not repeated. So a sensor that the second attempt dies on
-was not finished by the first either; the first death, which left no name, is counted against it too. An
-attempt that ends by itself (any exit code, SIGTERM, its deadline) says so and is no death.
+An attempt that ended by itself, with any exit code, at SIGTERM or at its deadline, has left its outcome's
+detail; one that is noted here and left none has died. Sensors are worked on in order and finished ones are not
+repeated. So a sensor that the second attempt dies on was not finished by the first either: a death that left no
+name counts against the sensor that the next death names.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import NamedTuple
 
 from scorer.contract.outcome import Header
+from scorer.fetch import head_or_none
+from scorer.outcome import outcome_path
 from scorer.storage import NotFoundError, Store
 
 DEATHS = 2
@@ -26,66 +29,73 @@ DEATHS = 2
 MAX_BYTES = 64 * 1024
 
 
+class Note(NamedTuple):
+    """An attempt that began, and the sensor that it had in hand last, if it kept account of that."""
+
+    attempt: str
+    sensor: str | None
+
+
 class Deaths:
     """The notes of one chunk: one small object for all its attempts."""
 
     def __init__(self, store: Store, header: Header) -> None:
         self._store = store
+        self._header = header
         self._path = f"runs/{header.run}/inhand/{header.chunk:05}.json"
-        self._own: dict[str, Any] = {"attempt": header.attempt, "inHand": None, "ended": False}
-        self._earlier: list[dict[str, Any]] = []
+        self._earlier: list[Note] = []
+        self._died: list[Note] = []
 
     def begin(self) -> None:
         """Reads the earlier attempts' notes and adds this one's. Raises StorageError."""
         try:
-            self._earlier = _attempts(self._store.get(self._path, MAX_BYTES).data)
+            self._earlier = _notes(self._store.get(self._path, MAX_BYTES).data)
         except NotFoundError:
             self._earlier = []
-        self._write()
+        self._died = [note for note in self._earlier if not self._ended(note)]
+        self._write(None)
 
     def crashed(self, sensor: str) -> bool:
         """Whether the sensor was in hand at two deaths."""
-        return _in_hand_at_deaths(self._earlier)[sensor] >= DEATHS
+        return _in_hand_at_deaths(self._died)[sensor] >= DEATHS
 
     def take(self, sensor: str) -> None:
         """Notes the sensor in hand, if any attempt died before. Raises StorageError."""
-        if any(not attempt["ended"] for attempt in self._earlier):
-            self._own["inHand"] = sensor
-            self._write()
+        if self._died:
+            self._write(sensor)
 
-    def end(self) -> None:
-        """Notes that this attempt ended by itself. Raises StorageError."""
-        self._own["ended"] = True
-        self._write()
+    def _ended(self, note: Note) -> bool:
+        return (
+            head_or_none(self._store, outcome_path(self._header._replace(attempt=note.attempt))) is not None
+        )
 
-    def _write(self) -> None:
-        notes = {"attempts": [*self._earlier, self._own]}
-        self._store.put(self._path, json.dumps(notes).encode())
+    def _write(self, sensor: str | None) -> None:
+        notes = [*self._earlier, Note(self._header.attempt, sensor)]
+        told = [{"attempt": note.attempt, "inHand": note.sensor} for note in notes]
+        self._store.put(self._path, json.dumps({"attempts": told}).encode())
 
 
-def _in_hand_at_deaths(attempts: list[dict[str, Any]]) -> Counter[str]:
-    """Deaths by sensor; one that left no name counts against the sensor that the next death names."""
+def _in_hand_at_deaths(died: list[Note]) -> Counter[str]:
+    """Deaths by sensor."""
     deaths: Counter[str] = Counter()
     nameless = 0
-    for attempt in attempts:
-        if attempt["ended"]:
-            continue
-        if attempt["inHand"] is None:
+    for note in died:
+        if note.sensor is None:
             nameless += 1
         else:
-            deaths[attempt["inHand"]] += 1 + nameless
+            deaths[note.sensor] += 1 + nameless
             nameless = 0
     return deaths
 
 
-def _attempts(data: bytes) -> list[dict[str, Any]]:
-    """The notes, without those that make no sense: they are advice, and worth no failure."""
+def _notes(data: bytes) -> list[Note]:
+    """The notes, or none if they make no sense: they are advice, and worth no failure."""
     try:
-        attempts = json.loads(data)["attempts"]
-        return [
-            {"attempt": str(note["attempt"]), "inHand": note["inHand"], "ended": note["ended"] is True}
-            for note in attempts
-            if note["inHand"] is None or isinstance(note["inHand"], str)
-        ]
+        notes = [Note(note["attempt"], note["inHand"]) for note in json.loads(data)["attempts"]]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
+    names = [note.attempt for note in notes] + [note.sensor or "" for note in notes]
+    # An attempt becomes a part of a path.
+    return (
+        notes if all(isinstance(name, str) and "/" not in name and len(name) < 64 for name in names) else []
+    )

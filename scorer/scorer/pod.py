@@ -78,7 +78,7 @@ class _Attempt:
         pipeline = Pipeline(self._order, self._store, claim, self._outcome, self._log, self._deaths)
         defects = pipeline.run()
         code = Exit.INTERNAL if defects else self._outcome.exit()
-        self._write_detail(ended=code in (Exit.RETRY, Exit.INTERNAL))
+        self._write_detail()
         if not self._outcome.close():
             threading.Event().wait()  # the watching thread is ending the process
         self._log.info("finished", code=int(code), seconds=round(self._clock.seconds(), 3))
@@ -100,17 +100,15 @@ class _Attempt:
         if not self._outcome.close(interrupted=why):
             return
         self._log.warning(why, code=int(code))
-        writer = threading.Thread(target=self._write_detail, kwargs={"ended": True}, daemon=True)
+        writer = threading.Thread(target=self._write_detail, daemon=True)
         writer.start()
         writer.join(LAST_WORDS_SECONDS)
         _leave(code)
 
-    def _write_detail(self, ended: bool) -> None:
+    def _write_detail(self) -> None:
         """The full detail to the store. The message says the essential without it, so it fails nothing."""
         try:
             self._store.put(outcome_path(self._header), self._outcome.detail())
-            if ended and self._deaths:
-                self._deaths.end()
         except StorageError as error:
             self._log.warning(f"detail of the outcome not written: {error}")
 

@@ -34,9 +34,9 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 def before_libraries() -> None:
     """Settings that libraries read when they are loaded.
 
-    One BLAS thread: more of them give other last digits, and no speed at a model's sizes. The system's allocator
-    takes 10 MiB less memory than those that Arrow brings. Certificates from one file: without this the storage
-    client reads them a second time, from 140 files of their folder, for 10 ms.
+    One BLAS thread: more of them give other last digits, and no speed at a model's sizes. The system's
+    allocator takes 10 MiB less memory than those that Arrow brings. Certificates from one file: without this
+    the storage client reads them a second time, from 140 files of their folder, for 10 ms.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -1,4 +1,4 @@
-"""`run-15`, and a pod's start in the image: measured on the local cluster, with the operator that Helm installed.
+"""`run-15`, and a pod's start in the image: on the local cluster, with the operator that Helm installed.
 
 `run-15` is what a user waits for: from `kubectl apply` of a ScoringRun of 15 sensors to phase Succeeded. Its
 reference is what Kubernetes takes for 15 Jobs of the same image that do nothing, in the same minutes.
@@ -141,7 +141,7 @@ def idle_job(name: str, image: str) -> dict[str, Any]:
 
 
 def starts_in_the_image(deployed: Deployed, sensor: str, image: str) -> list[Figure]:
-    """Process starts in a container of the scorer's image, against the imports that no start can do without."""
+    """Process starts in a container of the image, against the imports that no start can do without."""
     processes: list[tuple[str, list[str]]] = []
     for number in range(STARTS + 1):
         store = {"url": STORE_URL, "endpoint": deployed.azurite.endpoint, "allowHttp": True}

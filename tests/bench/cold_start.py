@@ -1,11 +1,8 @@
-"""`cold-start` and `cold-start-rss`: a pod's process from start to end, one sensor of the Azure reference, warm cache.
+"""`cold-start`, `cold-start-rss`: a pod's process from start to end, one sensor of the Azure reference.
 
 The pod runs in an environment made from `requirements/scorer.txt` alone; the reference does the same work in
 the full one. Both against the same Azurite, in turns. The process's end is measured, which comes after the
 first prediction.
-
-This program imports little and leaves the making of data to another: a process begins with the memory of the
-one that started it, and its peak would be that.
 """
 
 from __future__ import annotations
@@ -21,9 +18,10 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT)]
 
-from bench.figures import Figure, Used, show, used, write  # noqa: E402 (once the path is set)
+from figures import Figure, Used, show, used, write  # noqa: E402 (once the path is set)
+
 from local.azurite import Azurite  # noqa: E402
 
 RUNS = 15
@@ -35,13 +33,13 @@ COMMAND = ".venv/bin/python tests/bench/cold_start.py"
 REFERENCE = "pandas + scikit-learn + azure-storage-blob"
 
 
-def main() -> None:
-    """Measures, writes and shows."""
+def measure() -> list[Figure]:
+    """Both figures."""
     python = environment_of_a_pod()
     with tempfile.TemporaryDirectory() as state, Azurite(Path(state)) as azurite:
         account = azurite.endpoint.rpartition("/")[2]
         url = f"azure://{account}/{CONTAINER}"
-        data = [sys.executable, ROOT / "tests" / "bench" / "cold_start_data.py", url, azurite.endpoint]
+        data = [sys.executable, str(ROOT / "tests" / "bench" / "cold_start_data.py"), url, azurite.endpoint]
         subprocess.run([*data, azurite.connection_string], check=True)
         environment = {
             "PATH": os.environ["PATH"],
@@ -56,14 +54,10 @@ def main() -> None:
             theirs.append(used([sys.executable, *reference(number)], environment))
     seconds = [statistics.median(run.seconds for run in runs[WARM_UP:]) for runs in (ours, theirs)]
     peaks = [max(run.peak_mib for run in runs[WARM_UP:]) for runs in (ours, theirs)]
-    figures = [
+    return [
         Figure("cold-start", seconds[0], "s", REFERENCE, seconds[1], 0.30, COMMAND),
         Figure("cold-start-rss", peaks[0], "MiB", REFERENCE, peaks[1], 90, COMMAND),
     ]
-    write(figures)
-    show(figures)
-    least, most = min(run.seconds for run in ours[WARM_UP:]), max(run.seconds for run in ours[WARM_UP:])
-    sys.stdout.write(f"cold-start: median of {RUNS} runs, {least:.3f} to {most:.3f} s\n")
 
 
 def environment_of_a_pod() -> Path:
@@ -76,8 +70,8 @@ def environment_of_a_pod() -> Path:
     if not stamp.exists() or stamp.read_text() != digest:
         sys.stdout.write(f"making {folder.relative_to(ROOT)} from {requirements.relative_to(ROOT)}\n")
         venv.create(folder, clear=True, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", requirements], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*pip, "--require-hashes", "--requirement", str(requirements)], check=True)
         stamp.write_text(digest)
     return python
 
@@ -110,4 +104,6 @@ def reference(number: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    found = measure()
+    write(found)
+    show(found)

@@ -1,4 +1,4 @@
-"""What `cold_start` works on: a sensor's readings, its compiled model, and the same model as scikit-learn's own.
+"""What `cold_start` works on: a sensor's readings, its compiled model, and scikit-learn's own.
 
 Arguments: store's URL, endpoint, connection string.
 """
@@ -9,7 +9,7 @@ import io
 import sys
 from pathlib import Path
 
-import joblib
+import joblib  # type: ignore[import-untyped]
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -79,17 +77,23 @@ def show(figures: Sequence[Figure]) -> None:
         sys.stdout.write(text.rstrip() + "\n")
 
 
+# A process begins with the memory of the one that started it, and the kernel counts that into its peak. So it
+# is started by one that is as small as Python gets.
+_STARTER = """
+import json, os, subprocess, sys, time
+started = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=2)
+_, status, usage = os.wait4(process.pid, 0)
+seconds = time.perf_counter() - started
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss / 1024]))
+"""
+
+
 def used(arguments: Sequence[str], environment: Mapping[str, str]) -> Used:
-    """Runs a process and says what it used. Raises CalledProcessError with what it said if it fails."""
-    started = time.perf_counter()
-    with subprocess.Popen(
-        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, arguments[:3], output=said)
-    return Used(seconds, usage.ru_maxrss / 1024)
+    """Runs a process and says what it used. Raises RuntimeError with what it said if it fails."""
+    starter = [sys.executable, "-S", "-c", _STARTER, *arguments]
+    done = subprocess.run(starter, env=dict(environment), capture_output=True, text=True, check=True)
+    code, seconds, peak_mib = json.loads(done.stdout)
+    if code:
+        raise RuntimeError(f"{arguments[0]} ended with {code}: {done.stderr[-2000:]}")
+    return Used(seconds, peak_mib)

@@ -1,4 +1,4 @@
-"""The reference of `cold_start`: one sensor scored as most would, with pandas, scikit-learn and Azure's own library.
+"""The reference of `cold_start`: one sensor scored as most would, by pandas, scikit-learn, Azure's library.
 
 Arguments: container, model's blob, readings' blobs, prediction's blob.
 """

@@ -1,4 +1,4 @@
-"""The scorer against a real Azurite: storage's promises, and a pod with a connection string in its environment."""
+"""The scorer against a real Azurite: storage's promises, pods, and the command line."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_missing_container_is_told(azurite: Azurite) -> None:
     url = f"azure://{account(azurite)}/nosuchcontainer"
     away = open_store(url, azurite.endpoint, True, azurite.connection_string)
     with pytest.raises(
-        UnavailableError, match="container 'nosuchcontainer' .* make it with `scorer store init`"
+        UnavailableError, match=r"container 'nosuchcontainer' .* make it with `scorer store init`"
     ):
         away.get("a")
 

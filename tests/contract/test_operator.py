@@ -36,7 +36,7 @@ def expected(size: int) -> Expected:
     return Expected(size=size, **OUTCOMES["expected"])
 
 
-def by_name(cases: list[Json]) -> Any:
+def by_name(cases: list[Json]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 

@@ -174,7 +174,7 @@ def test_the_spec_cannot_be_changed(runs: Runs, field: str, value: Any) -> None:
 
 def test_a_field_that_was_set_cannot_be_taken_away(runs: Runs) -> None:
     """Taking it away brings the default back, which is a change like any other."""
-    set_before = {
+    set_before: Json = {
         "store": "other",
         "runtime": "other",
         "model": {"path": "m/{sensor}"},
@@ -195,9 +195,7 @@ def test_a_field_that_was_set_cannot_be_taken_away(runs: Runs) -> None:
 def test_what_is_mutable_can_be_set_changed_and_taken_away(runs: Runs) -> None:
     runs.create()
     for change in (
-        {
-            "sensors": {"names": ["b", "a", "c"]}
-        },  # the same set: CEL compares it without its order, we pin ours
+        {"sensors": {"names": ["b", "a", "c"]}},  # the same set
         {"suspend": True},
         {"parallelism": 0},
         {"ttlSecondsAfterFinished": 60},
@@ -210,7 +208,7 @@ def test_what_is_mutable_can_be_set_changed_and_taken_away(runs: Runs) -> None:
 
 
 def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> None:
-    """A field that the schema does not know is dropped in silence: the largest status must come back whole."""
+    """What the schema does not know is dropped in silence: the largest status must come back whole."""
     runs.create()
     now = datetime(2026, 1, 1, 13, 0, 9, tzinfo=UTC)
     many = RangeSet.of(range(0, 100_000, 2))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from controlplane.conftest import Operator, Runs, condition, until
 from controlplane.kubelet_double import Ending, KubeletDouble, failed, message, scored, work_of
@@ -354,3 +355,42 @@ def test_a_job_that_vanishes_is_made_again(api: Api, namespace: str, operator: O
         run = runs.ended()
     assert run["status"]["counts"]["scored"] == 3
     assert first.isdisjoint({job["metadata"]["uid"] for job in runs.jobs()})
+
+
+def test_the_permissions_that_the_readme_lists_are_enough_in_all_namespaces(
+    controlplane: ControlPlane, api: Api, namespace: str, tmp_path: Path, runs: Runs
+) -> None:
+    text = (Path(__file__).resolve().parents[2] / "operator/README.md").read_text()
+    rules = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])["rules"]
+    rbac, who = "/apis/rbac.authorization.k8s.io/v1", f"operator-{namespace}"
+    api.create(f"{rbac}/clusterroles", {"metadata": {"name": who}, "rules": rules})
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": who}
+    api.create(
+        f"{rbac}/clusterrolebindings", {"metadata": {"name": who}, "roleRef": role, "subjects": [subject]}
+    )
+    tokens = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
+    token = api.call("POST", tokens, {"spec": {"expirationSeconds": 600}})["status"]["token"]
+    config = yaml.safe_load(Path(controlplane.kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": token}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+
+    gate = Gate("a")
+    operator = Operator(tmp_path / "kubeconfig", tmp_path, [])
+    operator.start()
+    try:
+        maps = f"/api/v1/namespaces/{namespace}/configmaps"
+        api.create(maps, {"metadata": {"name": "fleet"}, "data": {"sensors": "a\nb\n"}})
+        runs.create(sensors={"configMapRef": {"name": "fleet"}}, ttlSecondsAfterFinished=1)
+        with KubeletDouble(api, namespace, gate):
+            until("one sensor is decided", lambda: runs.get().get("status", {}).get("progress") == "1/2")
+            runs.patch({"suspend": True})
+            until("what was unfinished is gone", lambda: len(runs.jobs()) == 1)
+            gate.open("b")
+            runs.patch({"suspend": False})
+            until("the run is over and gone", runs.gone)
+    finally:
+        operator.close()
+    log = operator.log.read_text()
+    assert "AllSucceeded" in log
+    assert "orbidden" not in log

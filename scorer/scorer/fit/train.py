@@ -27,8 +27,8 @@ from scorer.window import Window
 LEAST_ROWS = 20
 """Fewer readings than this give a border of chance."""
 TOLERANCE = 1e-6
-"""Of libsvm's solver. Its usual 1e-3 is coarse where the coefficients' sum, nu * rows, is small: with an hour of a sensor
-and nu = 0.01 it leaves 6 % of the training readings outside instead of 1 %."""
+"""Of libsvm's solver. Its usual 1e-3 is coarse where the coefficients' sum, nu * rows, is small: with an hour
+of a sensor and nu = 0.01 it leaves 6 % of the training readings outside instead of 1 %."""
 
 
 class Settings(NamedTuple):

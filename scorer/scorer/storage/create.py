@@ -44,8 +44,12 @@ def _create_container(
             "`az storage container create --auth-mode login`"
         )
     address = azure_address(rest, endpoint, allow_http, connection_string)
-    # Not the string itself: its endpoint may be another one than the store's.
-    service = BlobServiceClient(address.endpoint, credential=address.account_key or address.sas)
+    # Not the string itself: its endpoint may be another than the store's. The name beside the key, because
+    # the library takes it from Azure's own addresses only.
+    credential: dict[str, str] | str | None = address.sas
+    if address.account_key:
+        credential = {"account_name": address.account, "account_key": address.account_key}
+    service = BlobServiceClient(address.endpoint, credential=credential)
     try:
         service.create_container(address.container)
     except ResourceExistsError:

@@ -102,7 +102,8 @@ def a_job(chunk: int = 0, incarnation: int = 0, **more: Any) -> JobRecord:
 
 
 def a_finished_job(chunk: int = 0, state: str = "Complete", **more: Any) -> JobRecord:
-    return a_job(chunk, **({"state": state, "finished": NOW, "attempts": 1} | more))
+    ended: Json = {"state": state, "finished": NOW, "attempts": 1}
+    return a_job(chunk, **(ended | more))
 
 
 def a_message(codes: str = "S", legend: Json | None = None, chunk: int = 0, **more: Any) -> Json:

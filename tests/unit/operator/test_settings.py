@@ -75,7 +75,6 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
     ("path", "value", "words"),
     [
         ("store", {}, "settings.store is not known; wanted one of"),
-        ("stores", {}, "settings.stores is empty"),
         ("stores", [], "settings.stores is a list"),
         ("stores.default.ur", "x", "settings.stores.default.ur is not known"),
         ("stores.default.url", None, "settings.stores.default.url is missing"),
@@ -127,3 +126,7 @@ def test_a_file_that_is_no_settings_is_refused_by_name(tmp_path: Path, text: str
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read"):
         load(tmp_path / "absent.yaml")
+
+
+def test_no_stores_are_the_state_right_after_an_installation() -> None:
+    assert parse(MINIMAL | {"stores": {}}).stores == {}

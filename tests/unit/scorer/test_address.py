@@ -19,12 +19,16 @@ def test_account_and_container_come_from_the_url() -> None:
     ("string", "endpoint", "key", "sas"),
     [
         (f"AccountName=acc;AccountKey={KEY}", "https://acc.blob.core.windows.net", KEY, None),
-        (f"AccountName=acc;AccountKey={KEY};EndpointSuffix=core.chinacloudapi.cn", "https://acc.blob.core.chinacloudapi.cn", KEY, None),
-        (f"DefaultEndpointsProtocol=https;AccountName=acc;AccountKey={KEY};BlobEndpoint=https://x.y/acc;", "https://x.y/acc", KEY, None),
-        ("BlobEndpoint=https://acc.blob.core.windows.net/;QueueEndpoint=https://q/;SharedAccessSignature=?sv=1&sig=a%3D",
-         "https://acc.blob.core.windows.net", None, "sv=1&sig=a%3D"),
+        (f"AccountName=acc;AccountKey={KEY};EndpointSuffix=other.cn", "https://acc.blob.other.cn", KEY, None),
+        (f"AccountName=acc;AccountKey={KEY};BlobEndpoint=https://x.y/acc;", "https://x.y/acc", KEY, None),
+        (
+            "BlobEndpoint=https://x.y/;QueueEndpoint=https://q/;SharedAccessSignature=?sv=1&sig=a%3D",
+            "https://x.y",
+            None,
+            "sv=1&sig=a%3D",
+        ),
     ],
-)  # fmt: skip
+)
 def test_connection_strings(string: str, endpoint: str, key: str | None, sas: str | None) -> None:
     address = azure_address("acc/cont", None, False, string)
     assert (address.endpoint, address.account_key, address.sas) == (endpoint, key, sas)

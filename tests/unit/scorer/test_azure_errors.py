@@ -1,4 +1,4 @@
-"""Azure's answers, from a small server that gives whatever a test wants: retries, errors, and what they say."""
+"""Azure's answers, from a small server that gives what a test wants: retries, errors, and what they say."""
 
 from __future__ import annotations
 

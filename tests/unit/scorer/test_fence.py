@@ -34,8 +34,10 @@ def test_what_is_written_is_read_as_done() -> None:
     assert done(metadata, "other") is None
 
 
-@given(st.dictionaries(st.sampled_from(["fingerprint", "rows_read", "rows_scored", "rows_rejected", "rows_duplicate",
-                                        "anomalies"]), st.sampled_from(["f", "1", "-1", "x", "", "99"])))  # fmt: skip
+FIELDS = ["fingerprint", "rows_read", "rows_scored", "rows_rejected", "rows_duplicate", "anomalies"]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(["f", "1", "-1", "x", "", "99"])))
 def test_counts_that_cannot_be_are_not_done(metadata: dict[str, str]) -> None:
     found = done(metadata, "f")
     if found:

@@ -59,7 +59,10 @@ def test_the_reference_table() -> None:
 def test_plain_tables_with_zones(tmp_path: Path) -> None:
     file = tmp_path / "plain.csv"
     file.write_text(
-        "sensor,value,time,x\nb,2.5,2026-01-01T14:00:00+02:00,\na,1,2026-01-01T12:00:00Z,\na,2,2026-01-01 12:00:01,\n"
+        "sensor,value,time,x\n"
+        "b,2.5,2026-01-01T14:00:00+02:00,\n"
+        "a,1,2026-01-01T12:00:00Z,\n"
+        "a,2,2026-01-01 12:00:01,\n"
     )
     rows = read_table(file)
     assert list(rows) == ["a", "b"]

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,11 @@ from scoring import RUN_UID, model_bytes, put_model, put_readings, put_sensor, r
 
 # What may never be on the way of a pod: each costs tens to hundreds of milliseconds. (logging and dataclasses
 # come with cloudpickle, which pyarrow imports where it is installed; in a pod it is not.)
-DEAR = ("sklearn", "pandas", "scipy", "asyncio", "click", "argparse", "pyarrow.dataset", "pyarrow.compute", "azure",
-        "joblib", "matplotlib", "http.client", "concurrent.futures", "safetensors.numpy")  # fmt: skip
+DEAR = (
+    *("sklearn", "pandas", "scipy", "joblib", "matplotlib", "safetensors.numpy"),
+    *("pyarrow.dataset", "pyarrow.compute", "azure", "http.client"),
+    *("asyncio", "concurrent.futures", "click", "argparse"),
+)
 # Runs the pod, and tells at its end which modules were loaded.
 TELLING = """
 import json, os, sys
@@ -268,14 +271,14 @@ def test_a_later_run_of_the_same_window_finds_it_done(pod: Pod) -> None:
 
 
 @pytest.fixture
-def many(pod: Pod) -> Iterator[Callable[[], Pod]]:
+def many(pod: Pod) -> Callable[[], Pod]:
     def prepare() -> Pod:
         for number in range(300):
             put_model(pod.store, f"s{number}", model_bytes())
             put_readings(pod.store, f"s{number}", values(30), seconds=120)
         return pod
 
-    yield prepare
+    return prepare
 
 
 def test_a_pack_of_hundreds(many: Callable[[], Pod]) -> None:

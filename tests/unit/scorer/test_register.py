@@ -129,7 +129,7 @@ def test_training_again_registers_nothing_new(store: MemoryStore) -> None:
 
 
 def test_too_few_readings_are_told(store: MemoryStore) -> None:
-    with pytest.raises(SensorError, match="no file at readings/2026/01/01/12/a.parquet"):
+    with pytest.raises(SensorError, match=r"no file at readings/2026/01/01/12/a\.parquet"):
         train(store, "a", SPAN)
     put_readings(store, "a", values(LEAST_ROWS - 1))
     with pytest.raises(

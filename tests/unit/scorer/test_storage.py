@@ -47,7 +47,8 @@ def test_memory_stores_of_one_name_are_one() -> None:
 def test_objects_in_a_folder_are_plain_files(folder: Store, tmp_path: Path) -> None:
     folder.put("a/b.parquet", b"data", {"fingerprint": "f"})
     assert (tmp_path / "a/b.parquet").read_bytes() == b"data"
-    assert [name for name in os.listdir(tmp_path / "a") if not name.startswith(".")] == ["b.parquet"]
+    names = [file.name for file in (tmp_path / "a").iterdir()]
+    assert [name for name in names if not name.startswith(".")] == ["b.parquet"]
 
 
 def test_a_file_that_another_tool_replaced_has_no_metadata(folder: Store, tmp_path: Path) -> None:
