@@ -8,7 +8,6 @@ on the same class: `local.cluster` gives it the address and the network namespac
 """
 
 import shutil
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from local import build, components, kubeconfig, pki
 from local.api import Api, wait_until
 from local.components import Endpoints
 from local.places import SERVICE_ADDRESS, Places
+from local.ports import free_ports
 from local.processes import Daemons
 
 READY_SECONDS = 90  # a few seconds on an idle machine; test machines are not always idle
@@ -149,12 +149,4 @@ class ControlPlane:
 
 
 def _free_endpoints() -> Endpoints:
-    """Three ports that were free a moment ago: held at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(3)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return Endpoints("127.0.0.1", *(each.getsockname()[1] for each in sockets))
-    finally:
-        for each in sockets:
-            each.close()
+    return Endpoints("127.0.0.1", *free_ports(3))

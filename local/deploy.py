@@ -30,11 +30,12 @@ class Deployed:
     azurite: Azurite
 
 
-def deploy(places: Places, backend: Backend, namespaces: Sequence[str] = (NAMESPACE,)) -> Deployed:
+def deploy(places: Places, backend: Backend, more: Sequence[str] = ()) -> Deployed:
     """Install or upgrade everything; what is there already is left as it is.
 
-    `namespaces` are those that may hold ScoringRuns.
+    ScoringRuns may lie in the demo's namespace, and in `more` of them.
     """
+    namespaces = (NAMESPACE, *more)
     backend.up()
     tools = Tools.of(places, backend.kubeconfig)
     azurite = backend.azurite()

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +96,6 @@ class Daemons:
         self.prefix = list(prefix)
         if die_with_parent and (setpriv := shutil.which("setpriv")):
             self.prefix += [setpriv, "--pdeathsig", "KILL"]
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
         """Start a program in a process group of its own, unless it runs already."""
@@ -110,17 +108,23 @@ class Daemons:
             "HOME": str(self.pids.parent),
             **(env or {}),
         }
-        with (self.logs / f"{name}.log").open("ab") as log:
-            child = subprocess.Popen(
-                [*self.prefix, *map(str, argv)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        self._children[name] = child
-        identity = identify(child.pid)
+        # Not by the subprocess module: it warns when it loses sight of a program that is meant to stay.
+        words = [*self.prefix, *map(str, argv)]
+        log = str(self.logs / f"{name}.log")
+        pid = os.posix_spawnp(
+            words[0],
+            words,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            # Python ignores this one, and a program would inherit that, with all containers below it.
+            setsigdef=[signal.SIGPIPE],
+        )
+        identity = identify(pid)
         if identity is None:
             raise LocalError(f"{name} ended at once:\n{self.log_tail(name)}")
         record = self.pids / f"{name}.json"
@@ -130,8 +134,6 @@ class Daemons:
 
     def identity(self, name: str) -> Identity | None:
         """The recorded process of that name if it still runs."""
-        if name in self._children:
-            self._children[name].poll()  # reaps it, lest its zombie stay
         try:
             record = json.loads((self.pids / f"{name}.json").read_text())
             identity = Identity(int(record["pid"]), int(record["started"]))
@@ -156,12 +158,9 @@ class Daemons:
     def stop(self, name: str, grace: float = 10) -> None:
         """End a program as `end` does, and forget it; no error if it does not run."""
         identity = self.identity(name)
-        child = self._children.pop(name, None)
         if identity is not None:
-            send(identity, signal.SIGTERM)
-            if child is not None:
-                _reap(child, grace)
             end([identity], grace)
+            _reap(identity.pid)
         (self.pids / f"{name}.json").unlink(missing_ok=True)
 
     def log_tail(self, name: str) -> str:
@@ -173,9 +172,9 @@ class Daemons:
         return "\n".join(lines[-LOG_TAIL_LINES:])
 
 
-def _reap(child: subprocess.Popen[bytes], grace: float) -> None:
+def _reap(pid: int) -> None:
+    """Let the kernel forget an ended program, if it was this process that started it."""
     try:
-        child.wait(grace)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait(10)
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return  # another command started it

@@ -9,7 +9,6 @@ The packages are those of `package-lock.json` in this directory, which pins each
 import hashlib
 import http.client
 import shutil
-import socket
 import tempfile
 import urllib.parse
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from local.console import stage
 from local.errors import LocalError
 from local.locks import exclusive
 from local.places import Places
+from local.ports import free_ports
 from local.processes import Daemons
 
 PORT = 10000
@@ -123,7 +123,7 @@ class Azurite:
         """Start it unless it runs, and wait until it answers."""
         script = ensure(self.places)
         if self._port is None:
-            self._port = _free_port()
+            (self._port,) = free_ports(1)
         if self.running():
             return
         self.daemons.stop(_NAME)
@@ -182,10 +182,3 @@ def _install(directory: Path) -> None:
             env={"npm_config_update_notifier": "false"},
         )
         target.rename(directory)
-
-
-def _free_port() -> int:
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        port: int = each.getsockname()[1]
-        return port

@@ -163,8 +163,9 @@ class Cluster:
             "timeoutSeconds": str(seconds),
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=idle)
-        response = await self._send("GET", kind.path(namespace), asked, None, timeout)
+        response = None
         try:
+            response = await self._send("GET", kind.path(namespace), asked, None, timeout)
             self._seen("watch", kind.plural, response.status)
             if response.status >= 400:
                 if response.status == 401:
@@ -176,7 +177,8 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ApiError(0, "StreamBroken", clean(f"{type(error).__name__}: {error}")) from None
         finally:
-            response.close()
+            if response is not None:
+                response.close()
 
     # The wire
 

@@ -24,9 +24,12 @@ class JobSink:
         """A Job is there, or has changed."""
         self.view.put_job(record)
 
-    def drop(self, place: Place, last: JobRecord | None) -> None:  # noqa: ARG002 - a Job's last state means nothing
+    def drop(self, place: Place, last: JobRecord | None) -> None:
         """A Job is gone."""
-        self.view.drop_job(place)
+        if last is not None:
+            self.view.bury_job(place, last.uid)
+        else:
+            self.view.drop_job(place)
 
     def replace(self, records: Iterable[JobRecord], version: int) -> None:
         """All Jobs."""

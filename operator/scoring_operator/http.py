@@ -29,7 +29,7 @@ async def serve(port: int, metrics: Metrics, health: Health) -> tuple[web.AppRun
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/readyz", show_ready)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, host=None if port else "127.0.0.1", port=port)
     await site.start()

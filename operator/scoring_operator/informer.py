@@ -48,7 +48,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.execution.max_workers = 1  # all handlers are async
     # never written; if it ever were, it should say whose it is
     settings.persistence.finalizer = f"{GROUP}/unused"
-    settings.process.ultimate_exiting_timeout = 20  # below the pod's grace period
+    settings.process.ultimate_exiting_timeout = None  # how long we take to stop is for __main__ to say
     return settings
 
 

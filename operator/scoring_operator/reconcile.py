@@ -40,6 +40,7 @@ from scoring_operator.status import Pinned, Status
 from scoring_operator.tally import record
 
 INCARNATIONS = 3  # Jobs of one chunk whose outcome may be lost before its sensors are Failed/OutcomeLost
+OPEN_INCARNATIONS = 1000  # chunks being made again at once; more wait: the status has to hold them
 STARVED_SECONDS = 2.0  # when to look again if other runs use up what the operator may have unfinished
 
 
@@ -194,6 +195,9 @@ def _look_at_finished(at: Situation, found: _Findings, seen: Observation, chunk:
         found.unread.append(job)
         return
     again = job.incarnation + 1 < INCARNATIONS
+    if again and len(at.run.status.incarnations) + len(found.again) >= OPEN_INCARNATIONS:
+        found.wait = STARVED_SECONDS if found.wait is None else min(found.wait, STARVED_SECONDS)
+        return
     ending = "making it again" if again else f"it was the last of {INCARNATIONS}"
     found.notes.extend((*read.refused, f"Job {job.name} left no message that can be read: {ending}"))
     if again:

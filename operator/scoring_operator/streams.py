@@ -25,6 +25,7 @@ R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
 
 WATCH_SECONDS = 300  # the server ends a watch then: it goes on where it was, on a fresh connection
+RELIST_SECONDS = 1800.0  # belt and braces: whatever a stream could ever have missed is right again after this
 IDLE_SECONDS = 90.0  # bookmarks come every minute; a stream that is silent for longer is dead
 BACKOFF_FIRST, BACKOFF_MOST = 1.0, 30.0
 
@@ -60,13 +61,14 @@ class Stream(Generic[R]):
         self.synced = asyncio.Event()  # set by the first full list
         self.heard = self.clock()  # last event, bookmark or list
         self._version = 0
+        self._listed = self.clock()
 
     async def run(self) -> None:
         """List, then watch, for ever: an error costs a pause, never the stream."""
         pause = BACKOFF_FIRST
         while True:
             try:
-                if not self._version:
+                if not self._version or self.clock() - self._listed > RELIST_SECONDS:
                     await self._list()
                 started = self.clock()
                 await self._watch()
@@ -92,7 +94,7 @@ class Stream(Generic[R]):
             await asyncio.sleep(0)  # a page of 500 takes a while: let probes and timers in between
         self.sink.replace(records, version)
         self._version = version
-        self.heard = self.clock()
+        self.heard = self._listed = self.clock()
         self.synced.set()
 
     async def _watch(self) -> None:

@@ -15,6 +15,7 @@ from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.resource import Key, Run
 
 Place = tuple[str, str]  # namespace and name of a Job or pod
+GRAVES = 10_000  # deleted Jobs that are remembered: more than can be deleted while one answer is on its way
 
 
 class View:
@@ -32,6 +33,7 @@ class View:
         self._pods_of: dict[str, set[Place]] = {}  # by the Job's UID
         self._pods_read: set[str] = set()  # UIDs of Jobs
         self._unfinished: set[Place] = set()
+        self._gone: dict[str, None] = {}  # UIDs of Jobs that were deleted, the latest ones, in order
 
     # Runs
 
@@ -77,7 +79,9 @@ class View:
     # Jobs
 
     def put_job(self, job: JobRecord) -> None:
-        """Take in a Job."""
+        """Take in a Job; not one that is known to be deleted (the answer to its creation may come later)."""
+        if job.uid in self._gone:
+            return
         place = (job.namespace, job.name)
         old = self._jobs.get(place)
         if old is not None and old.uid == job.uid and old.version > job.version:
@@ -100,8 +104,16 @@ class View:
         """Forget a Job that is deleted."""
         job = self._jobs.get(place)
         if job is not None:
+            self._bury(job.uid)
             self._forget_job(place)
             self._tell(job.run_uid)
+
+    def bury_job(self, place: Place, uid: str) -> None:
+        """Forget a Job that was deleted, also if it was never seen here."""
+        self._bury(uid)
+        job = self._jobs.get(place)
+        if job is not None and job.uid == uid:
+            self.drop_job(place)
 
     def replace_jobs(self, namespace: str | None, jobs: Iterable[JobRecord], version: int) -> None:
         """Take in a full list of Jobs."""
@@ -172,6 +184,11 @@ class View:
         self._tell(job.run_uid)
 
     # Housekeeping
+
+    def _bury(self, uid: str) -> None:
+        self._gone[uid] = None
+        if len(self._gone) > GRAVES:
+            del self._gone[next(iter(self._gone))]
 
     def _tell(self, run_uid: str) -> None:
         key = self._keys.get(run_uid)

@@ -8,9 +8,9 @@ for every sensor would make one request in six a mere note. So notes are spent o
 - once an attempt died, each further one notes each sensor that it takes in hand.
 
 An attempt that ended by itself, with any exit code, at SIGTERM or at its deadline, has left its outcome's
-detail; one that is noted here and left none has died. Sensors are worked on in order and finished ones are not
-repeated. So a sensor that the second attempt dies on was not finished by the first either: a death that left no
-name counts against the sensor that the next death names.
+detail; one that is noted here and left none has died. Sensors are worked on in order and finished ones are
+not repeated. So a sensor that the second attempt dies on was not finished by the first either: a death that
+left no name counts against the sensor that the next death names.
 """
 
 from __future__ import annotations

@@ -49,6 +49,10 @@ def seeded_store(azurite: Azurite) -> Store:
     address = (STORE_URL, azurite.endpoint, True, azurite.connection_string)
     create_store(*address)
     store = open_store(*address)
+    # Of an earlier session on a cluster that stayed up: else its work would be found done.
+    for folder in ("models/corrupt-model", "predictions/2026"):
+        for entry in list(store.list(folder)):
+            store.delete(entry.path)
     random = np.random.default_rng(7)
     hours = np.datetime64("2026-01-01T09:00:00", "us") + np.arange(1, 2 * ROWS + 1) * np.timedelta64(12, "s")
     named = (*GOOD, "slow", "no-model", "corrupt-model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ def test_a_run_goes_to_its_end(api: Api, namespace: str, operator: Operator, run
     assert status["latency"]["score"] == {"buckets": [3] + [0] * 16, "sumMs": 9, "count": 3}
     assert set(status["latency"]) == {"pending", "start", "import", "read", "score", "write", "total"}
     assert status["recorded"] == {"done": "0-2", "failedSensors": ""}
-    assert runs.events() == ["Started", "AllSucceeded"]
+    until("its Events are told", lambda: runs.events() == ["Started", "AllSucceeded"])
     config_map = status["sensorSet"]["configMap"]
     pinned = api.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/{config_map}")
     assert (pinned["data"], pinned["immutable"]) == ({"names": "a\nb\nc\n"}, True)
@@ -117,7 +118,7 @@ def test_sensors_end_scored_skipped_or_failed_and_say_why(
     assert condition(lax, "Complete")["reason"] == "SomeFailed"
     assert condition(strict, "Failed")["reason"] == "TooManyFailedSensors"
     assert "3 failed of 5 sensors; wanted at most 2 failed" in condition(strict, "Failed")["message"]
-    assert "SensorsFailed" in runs.events()
+    until("the failures are told", lambda: runs.events().count("SensorsFailed") == 2)
 
 
 def test_an_attempt_that_can_be_repeated_is(api: Api, namespace: str, operator: Operator, runs: Runs) -> None:
@@ -178,7 +179,8 @@ def test_suspend_stops_the_pods_and_resume_goes_on(
         run = runs.ended()
     assert run["status"]["counts"] == counts(total=3, scored=3, jobs=3)
     assert condition(run, "Suspended")["status"] == "False"
-    assert runs.events() == ["Started", "Suspended", "Resumed", "AllSucceeded"]
+    told = ["Started", "Suspended", "Resumed", "AllSucceeded"]
+    until("its Events are told", lambda: runs.events() == told)
 
 
 def test_parallelism_holds_and_can_be_changed(
@@ -391,6 +393,7 @@ def test_the_permissions_that_the_readme_lists_are_enough_in_all_namespaces(
             until("the run is over and gone", runs.gone)
     finally:
         operator.close()
-    log = operator.log.read_text()
+        log = operator.log.read_text()
+        sys.stderr.write(log)
     assert "AllSucceeded" in log
     assert "orbidden" not in log

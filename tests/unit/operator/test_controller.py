@@ -60,6 +60,11 @@ class Setting:
     def jobs(self) -> list[Json]:
         return [body for path, body in sorted(self.api.objects.items()) if path.startswith(f"{JOBS_PATH}/")]
 
+    def unsee(self, job: Json) -> None:
+        """The Job is there, but the controller does not know it."""
+        self.controller.view._forget_job(("scoring", job["metadata"]["name"]))
+        self.controller.queue.add(("scoring", "hourly"))
+
     def end_jobs(self, message: bool = True) -> None:
         """All Jobs are Complete; with pods that say so, unless told otherwise."""
         for job in self.jobs:
@@ -215,8 +220,8 @@ async def test_an_answer_that_fails_is_no_loss_and_no_double(
 async def test_a_job_that_is_there_already_is_taken_for_ours_if_it_is(at: Setting) -> None:
     at.apply()
     await until(lambda: len(at.jobs) == 3)
-    for job in at.jobs:  # a new operator that has not seen them: its streams are late
-        at.controller.view.drop_job(("scoring", job["metadata"]["name"]))
+    for job in at.jobs:  # as to a new operator, whose streams are late
+        at.unsee(job)
     await quiet()
     assert at.controller.view.unfinished_count == 3
     assert len(at.jobs) == 3
@@ -231,7 +236,7 @@ async def test_a_job_on_its_way_out_is_waited_for(at: Setting) -> None:
     leaving = first | {"metadata": first["metadata"] | {"deletionTimestamp": "2026-01-01T13:00:20Z"}}
     path = f"{JOBS_PATH}/{first['metadata']['name']}"
     at.api.put(path, leaving)
-    at.controller.view.drop_job(("scoring", first["metadata"]["name"]))
+    at.unsee(first)
     await quiet()
     assert at.api.objects[path]["metadata"].get("deletionTimestamp")
     at.api.drop(path)
@@ -249,7 +254,7 @@ async def test_a_job_of_our_name_that_is_not_ours_is_said_and_left_alone(at: Set
     name = first["metadata"]["name"]
     theirs = {"metadata": first["metadata"] | {"ownerReferences": [{"uid": "x"}], "uid": "theirs"}}
     at.api.put(f"{JOBS_PATH}/{name}", theirs)
-    at.controller.view.drop_job(("scoring", name))
+    at.unsee(first)
     await until(lambda: any(c["reason"] == "NameTaken" for c in at.status["conditions"]))
     assert at.api.objects[f"{JOBS_PATH}/{name}"]["metadata"]["uid"] == "theirs"
 
@@ -336,6 +341,7 @@ async def test_a_run_that_was_missed_is_found_and_one_that_is_gone_is_forgotten(
 async def test_a_deleted_run_is_not_worked_on_any_more(at: Setting) -> None:
     at.apply()
     await until(lambda: len(at.jobs) == 3)
+    await quiet()
     body = at.api.objects[RUN]
     at.api.drop(RUN)
     at.controller.run_event("DELETED", body)

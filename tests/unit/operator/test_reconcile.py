@@ -210,6 +210,16 @@ def test_a_finished_job_is_waited_for_read_made_again_and_given_up() -> None:
     assert made(last) == []
 
 
+def test_only_so_many_jobs_are_made_again_at_once() -> None:
+    """A status has to name them all; it must never grow beyond what the API server takes."""
+    listed = sensors(*(f"s{number}" for number in range(1500)))
+    run = a_run(pinned(listed), parallelism=0)
+    jobs = seen(*(Observation(a_finished_job(number), (), True) for number in range(1500)))
+    decision = decide(run, after(60), sensors=listed, jobs=jobs)
+    assert len(decision.status.incarnations) == 1000
+    assert decision.after == 2.0
+
+
 def test_a_job_of_an_earlier_incarnation_means_nothing_any_more() -> None:
     late = Observation(a_finished_job(0), (a_pod(a_finished_job(0), a_message()),))
     run = going(incarnations={0: 1})

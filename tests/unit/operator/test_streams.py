@@ -119,6 +119,21 @@ async def test_errors_cost_a_pause_and_never_the_stream() -> None:
         await until(lambda: sink.names == {"there"})
 
 
+async def test_a_server_that_is_away_for_a_while_costs_pauses_only() -> None:
+    api, sink = ApiDouble(), Names()
+    async with serving(api) as cluster, streaming(cluster, sink):
+        await until(lambda: bool(api.watchers))
+        configuration = cluster._client.configuration
+        there = configuration.host
+        configuration.host = "http://127.0.0.1:1"
+        api.tell(JOBS_PATH, None)
+        await asyncio.sleep(0.1)
+        configuration.host = there
+        await until(lambda: bool(api.watchers))
+        put(api, "new")
+        await until(lambda: sink.names == {"new"})
+
+
 async def test_each_event_and_bookmark_is_a_sign_of_life() -> None:
     api, sink = ApiDouble(), Names()
     async with serving(api) as cluster, streaming(cluster, sink) as stream:
@@ -126,3 +141,14 @@ async def test_each_event_and_bookmark_is_a_sign_of_life() -> None:
         heard = stream.heard
         api.tell(JOBS_PATH, {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "4321"}}})
         await until(lambda: stream.heard > heard)
+
+
+async def test_now_and_then_it_lists_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "RELIST_SECONDS", 0.0)
+    api, sink = ApiDouble(), Names()
+    async with serving(api) as cluster, streaming(cluster, sink):
+        await until(lambda: bool(api.watchers))
+        sink.names.add("ghost")
+        api.tell(JOBS_PATH, None)
+        await until(lambda: sink.lists == 2)
+    assert sink.names == set()

@@ -159,3 +159,17 @@ def test_a_job_made_anew_under_its_name_forgets_the_old_ones_pods(view: View) ->
     view.put_job(a_job(0, uid="another", version=900))
     seen = view.jobs_of(a_run())[0, 0]
     assert (seen.job.uid, seen.pods, seen.pods_read) == ("another", (), False)
+
+
+def test_an_answer_that_is_late_does_not_raise_the_dead(view: View) -> None:
+    """A Job's deletion may be seen before the answer to our own request that made or deleted it."""
+    view.put_run(a_run())
+    view.put_job(a_job(0))
+    view.drop_job(("scoring", a_job(0).name))
+    view.put_job(a_job(0, terminating=True))
+    view.bury_job(("scoring", a_job(1).name), a_job(1).uid)
+    view.put_job(a_job(1))
+    assert view.jobs_of(a_run()) == {}
+    assert view.unfinished_count == 0
+    view.put_job(a_job(0, uid="another"))
+    assert sorted(view.jobs_of(a_run())) == [(0, 0)]

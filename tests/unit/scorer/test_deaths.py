@@ -6,6 +6,7 @@ import pytest
 
 from scorer.contract import Header
 from scorer.deaths import Deaths
+from scorer.outcome import outcome_path
 from scorer.storage.memory import MemoryStore
 
 
@@ -14,14 +15,23 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
+def header(number: int) -> Header:
+    return Header("uid", 3, 0, f"2026-01-01T13:00:0{number}.000Z")
+
+
 def attempt(store: MemoryStore, number: int) -> Deaths:
-    deaths = Deaths(store, Header("uid", 3, 0, f"2026-01-01T13:00:0{number}.000Z"))
+    deaths = Deaths(store, header(number))
     deaths.begin()
     return deaths
 
 
+def end(store: MemoryStore, number: int) -> None:
+    """The attempt ended by itself: with any exit code it leaves its outcome's detail."""
+    store.put(outcome_path(header(number)), b"{}")
+
+
 def puts(store: MemoryStore) -> int:
-    return int(next(store.list()).etag, 16)
+    return int(store.head("runs/uid/inhand/00003.json").etag, 16)
 
 
 def test_the_first_attempt_writes_one_note(store: MemoryStore) -> None:
@@ -49,14 +59,14 @@ def test_one_death_leaves_nobody_out(store: MemoryStore) -> None:
 
 
 def test_attempts_that_ended_by_themselves_are_no_deaths(store: MemoryStore) -> None:
-    for number in (1, 2):
-        ended = attempt(store, number)
-        ended.take("slow")
-        ended.end()
-    third = attempt(store, 3)
-    third.take("slow")
-    assert not third.crashed("slow")
-    assert puts(store) == 5
+    for number in (1, 2, 3):
+        attempt(store, number).take("slow")
+        end(store, number)
+    before = puts(store)
+    fourth = attempt(store, 4)
+    fourth.take("slow")
+    assert not fourth.crashed("slow")
+    assert puts(store) == before + 2  # the detail of the third, and this one's beginning
 
 
 def test_a_death_without_a_name_counts_once(store: MemoryStore) -> None:
@@ -69,7 +79,16 @@ def test_a_death_without_a_name_counts_once(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"", b"[]", b"{}", b'{"attempts": [1]}', b'{"attempts": [{"attempt": 1}]}']
+    "rubbish",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"attempts": [1]}',
+        b'{"attempts": [{"attempt": 1}]}',
+        b'{"attempts": [{"attempt": 1, "inHand": "a"}, {"attempt": 2, "inHand": "a"}]}',
+        b'{"attempts": [{"attempt": "../x", "inHand": "a"}, {"attempt": "y", "inHand": "a"}]}',
+    ],
 )
 def test_notes_that_make_no_sense_are_none(store: MemoryStore, rubbish: bytes) -> None:
     store.put("runs/uid/inhand/00003.json", rubbish)

@@ -243,6 +243,15 @@ def test_a_sensor_that_kills_two_attempts_is_left_out_of_the_third(pod: Pod) -> 
     assert pod.kinds() == ["Scored", "Failed/Crashed", "Scored"]
 
 
+def test_a_pack_that_is_run_again_and_again_has_no_deaths(pod: Pod) -> None:
+    for sensor in ("a", "b"):
+        put_sensor(pod.store, sensor)
+    for _ in range(4):
+        assert pod.run(work(["a", "b"]))[0] == Exit.OK
+        put_readings(pod.store, "b", values(30 + len(pod.details())))
+    assert pod.kinds() == ["Scored", "Scored"]
+
+
 def test_a_defect_is_internal_and_only_the_log_has_its_traceback(pod: Pod) -> None:
     script = TROUBLED.replace("time.sleep(600)", "raise ZeroDivisionError('oh')")
     for sensor in ("hangs", "b"):
