@@ -1,7 +1,7 @@
 """Resolves all dependencies once and writes the hashed subset of each part.
 
-`all.txt` is the one resolution and the development environment; `operator.txt` and `scorer.txt` are what the images hold. The files record
-names, versions and hashes, never where a package was fetched from.
+`all.txt` is the one resolution and the development environment; `operator.txt` and `scorer.txt` are what the
+images hold. The files record names, versions and hashes, never where a package was fetched from.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PARTS = ("operator", "scorer", "train", "dev")
-OPTIONS = "--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate".split()
+OPTIONS = (
+    *("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),
+    *("--no-emit-index-url", "--no-header", "--no-annotate"),
+)
 
 
 def compile_requirements(sources: list[Path], output: Path, *extra: str) -> None:
