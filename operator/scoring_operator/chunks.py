@@ -51,8 +51,7 @@ def _lines(names: Iterable[str]) -> str:
 
 
 def read_list(text: str, where: str) -> SensorSet:
-    """The sensors of a ConfigMap's text, one a line; blank lines and # comments are passed over. Raises
-    `SensorListError`."""
+    """The sensors of a text, one a line, but for blank lines and # comments. Raises `SensorListError`."""
     numbered = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
     return check_names(
         ((f"{where}, line {number}", name) for number, name in numbered if name and not name.startswith("#")),

@@ -133,8 +133,7 @@ class Cluster:
     async def pages(
         self, kind: Kind, namespace: str | None, query: Mapping[str, str]
     ) -> AsyncIterator[tuple[list[Json], int]]:
-        """All objects, page by page, each with the list's resourceVersion; ApiError 410 if it took too
-        long."""
+        """All objects, page by page, each with the list's resourceVersion."""
         token = ""
         while True:
             asked = {**query, "limit": str(PAGE)} | ({"continue": token} if token else {})
@@ -232,8 +231,7 @@ class Cluster:
         return response
 
     async def _log_in_again(self) -> bool:
-        """Re-read the credentials after a 401: a ServiceAccount's token lives an hour. Whether it was
-        done."""
+        """Re-read the credentials after a 401 (a token lives an hour); whether that was done."""
         async with self._login_lock:
             if time.monotonic() - self._login_at < LOGIN_PAUSE_SECONDS:
                 return True  # somebody else just did

@@ -1,5 +1,4 @@
-"""The contract with the scorer, operator's side: exit codes, names, path templates, work order, outcome
-message.
+"""The contract with the scorer: exit codes, names, path templates, work order, outcome message.
 
 The scorer has its own module of this name; neither imports the other, and `tests/contract/*.json` holds both
 to the same vectors. What comes from a pod is untrusted input: whoever may write a pod's termination message
@@ -72,8 +71,7 @@ def is_sensor_name(name: str) -> bool:
 
 
 def job_name(run: str, uid: str, chunk: int, incarnation: int) -> str:
-    """Name of the Job: the same for the same work, so that making it twice is making it once; at most 56
-    characters."""
+    """Name of a chunk's Job, at most 56 characters; the same for the same work: made twice is made once."""
     return f"{run[:40].rstrip('-.')}-{chunk}-{digest8(f'{uid}/{chunk}/{incarnation}')}"
 
 
@@ -99,8 +97,7 @@ _TOKENS: Mapping[Template, frozenset[str]] = {
 
 
 def check_template(field: Template, path: str) -> None:
-    """Refuse a path that is not relative, leaves the store, or holds an unknown token; raises
-    `ContractError`."""
+    """Raise `ContractError` for a path that is not relative, leaves the store, or holds an unknown token."""
     where = f"{field}.path"
     if not path or len(path) > 512:
         raise ContractError(f"{where} is {'empty' if not path else 'too long'}; wanted 1 to 512 characters")
@@ -167,8 +164,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one attempt says of its pack. `codes` holds (how many, state, reason) in the pack's order of
-    sensors."""
+    """What one attempt says of its pack; `codes` is (how many, state, reason) in the pack's order."""
 
     attempt: str
     final: bool
@@ -207,8 +203,7 @@ class Expected:
 
 
 def parse_message(text: str, expected: Expected) -> Message:
-    """Read a termination message; raises `ContractError` for anything that is not `expected`'s well-formed
-    message."""
+    """Read a termination message; raises `ContractError` for all but `expected`'s well-formed one."""
     data = _load(text)
     for key, wanted in (
         ("v", VERSION),
@@ -247,8 +242,7 @@ def parse_message(text: str, expected: Expected) -> Message:
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
-    """`text` without control characters and lone surrogates, at most `limit` bytes, cut on a character's
-    border."""
+    """`text` without control characters and lone surrogates, at most `limit` bytes of whole characters."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return plain.encode("utf-8", "ignore")[:limit].decode("utf-8", "ignore").strip()
 

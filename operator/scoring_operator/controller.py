@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from scoring_operator import queue
 from scoring_operator.actions import Actor, Done
 from scoring_operator.chunks import SensorSet
 from scoring_operator.cluster import EVENTS, RUNS, ApiError, Cluster
@@ -31,7 +32,6 @@ from scoring_operator.events import event_manifest, events_between
 from scoring_operator.health import Echo
 from scoring_operator.metrics import Metrics
 from scoring_operator.pinning import pin
-from scoring_operator.queue import WorkQueue
 from scoring_operator.ratelimit import TokenBucket
 from scoring_operator.reconcile import reconcile
 from scoring_operator.resource import Key, ResourceError, Run, Spec, parse_run
@@ -53,6 +53,8 @@ class _Memory:
     rejected: str = ""
     trouble: Trouble | None = None
     written: float = float("-inf")  # when its status was, by the monotonic clock
+    failures: int = 0  # of actions, in a row
+    paused_until: float = float("-inf")  # no Jobs are made before, by the monotonic clock
 
 
 class Controller:
@@ -67,7 +69,9 @@ class Controller:
         now: Callable[[], datetime],
         clock: Callable[[], float],
     ) -> None:
-        self.queue: WorkQueue[Key] = WorkQueue(clock, settings.timing.debounce_milliseconds / 1000)
+        self.queue: queue.WorkQueue[Key] = queue.WorkQueue(
+            clock, settings.timing.debounce_milliseconds / 1000
+        )
         self.view = View(self.queue.add)
         self._cluster = cluster
         self._settings = settings
@@ -167,16 +171,22 @@ class Controller:
         done = await self._actor.act(run, decision.actions)
         self._remember(run, memory, done, creates)
         if done.error is not None:
-            raise done.error
+            wait = self._pause(memory, done.error)
+            log.warning("run %s/%s: %s; again in %.0f s", run.namespace, run.name, done.error, wait)
+            after = wait if after is None else min(after, wait)
+        elif creates:
+            memory.failures = 0
         if after is not None:
             self.queue.add(run.key, after)
+        if run.status.ended:
+            self._memories.pop(run.uid, None)
 
     def _decide(self, run: Run, memory: _Memory) -> Decision:
         room = self._settings.limits.unfinished_jobs - self.view.unfinished_count - self._reserved
         observed = Observed(
             sensors=memory.sensors,
             jobs=self.view.jobs_of(run),
-            allowance=max(0, min(room, CREATES_AT_A_TIME)),
+            allowance=0 if self._clock() < memory.paused_until else max(0, min(room, CREATES_AT_A_TIME)),
             rejected=memory.rejected,
             trouble=memory.trouble,
         )
@@ -239,6 +249,14 @@ class Controller:
             memory.trouble = done.trouble
         if (memory.rejected, memory.trouble) != before:
             self.queue.add(run.key)
+
+    def _pause(self, memory: _Memory, error: ApiError) -> float:
+        """Make no Jobs for a growing time; outcomes are recorded all the same, not held up by a quota."""
+        wait = max(error.retry_after, queue.backoff(memory.failures))
+        memory.failures = min(memory.failures + 1, 16)
+        memory.paused_until = self._clock() + wait
+        self._metrics.reconcile_errors.labels("api").inc()
+        return wait
 
     def _forget_the_gone(self) -> None:
         alive = {run.uid for run in self.view.runs()}

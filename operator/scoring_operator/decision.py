@@ -114,8 +114,7 @@ Action = PinSensors | CreateJob | DeleteJob | ReadPods | DeleteRun
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The wanted status; what to do once it is written; what it newly counts; when to look again
-    (seconds)."""
+    """The wanted status, what to do once it is written, what it newly counts, seconds until the next look."""
 
     status: Status
     actions: tuple[Action, ...] = ()

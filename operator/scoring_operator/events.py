@@ -1,5 +1,4 @@
-"""Kubernetes Events of a run: a handful, told from how its status changed. One Event per sensor would be a
-flood."""
+"""Kubernetes Events of a run: a handful, told from how its status changed. One per sensor were a flood."""
 
 from __future__ import annotations
 
@@ -63,8 +62,7 @@ def _at_the_end(status: Status) -> list[RunEvent]:
 
 
 def event_manifest(run: Run, event: RunEvent, now: datetime) -> Json:
-    """The Event's manifest. Its name is the event's own: told again after a lost answer, it is there
-    already."""
+    """The manifest; its name is the event's own: told again after a lost answer it is there already."""
     stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = digest8(f"{run.uid}/{event.reason}/{event.message}/{run.resource_version}")
     return {

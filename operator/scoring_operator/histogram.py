@@ -28,13 +28,17 @@ class Histogram:
         return Histogram(buckets, self.sum_ms + milliseconds, self.count + 1)
 
     def as_status(self) -> dict[str, Any]:
-        """As it stands in a run's status."""
-        return {"buckets": list(self.buckets), "sumMs": self.sum_ms, "count": self.count}
+        """As it stands in a run's status: one line for people, without the empty buckets at the end."""
+        counts = list(self.buckets)
+        while counts and not counts[-1]:
+            counts.pop()
+        return {"buckets": ",".join(map(str, counts)), "sumMs": self.sum_ms, "count": self.count}
 
     @classmethod
     def of_status(cls, value: Mapping[str, Any]) -> Histogram:
-        """Back from a status; one of another version's buckets cannot be added to and begins anew."""
-        buckets = tuple(value.get("buckets") or ())
-        if len(buckets) != len(BOUNDS) + 1:
+        """Back from a status; what this version did not write cannot be added to, and begins anew."""
+        counts = [text for text in str(value.get("buckets") or "").split(",") if text]
+        if len(counts) > len(BOUNDS) + 1 or not all(text.isdecimal() for text in counts):
             return cls()
+        buckets = tuple(map(int, counts)) + (0,) * (len(BOUNDS) + 1 - len(counts))
         return cls(buckets, int(value.get("sumMs") or 0), int(value.get("count") or 0))

@@ -11,8 +11,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def serve(port: int, metrics: Metrics, health: Health) -> tuple[web.AppRunner, int]:
-    """Start serving on all addresses; the runner to clean up, and the port (a free one if 0 was asked
-    for)."""
+    """Start serving; the runner to clean up, and the port. Port 0: a free one on loopback, for tests."""
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": TEXT})

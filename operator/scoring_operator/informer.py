@@ -21,8 +21,7 @@ RunEventSeen = Callable[[str | None, Json], None]  # kind of event (None: from a
 
 
 class _ForEver:
-    """Pauses before kopf's next attempts, without end: an API server that is away must not end the
-    operator."""
+    """Pauses between kopf's attempts, without end: an API server that is away must not end the operator."""
 
     def __iter__(self) -> Iterator[float]:
         yield from (1.0, 2.0, 3.0, 5.0, 8.0, 13.0)

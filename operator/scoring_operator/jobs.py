@@ -1,5 +1,4 @@
-"""From a chunk to its Job's manifest. Pure: what a run, the administrator's store and runtime, and a chunk
-make."""
+"""From a chunk to its Job's manifest, by what the run says and the administrator's store and runtime."""
 
 from __future__ import annotations
 
@@ -37,8 +36,7 @@ SENSORS_KEY = "names"
 
 
 def sensors_config_map_name(run: Run) -> str:
-    """Name of the pinned list. With the run's own digest: a bare `<run>-sensors` is what users call their own
-    source."""
+    """Name of the pinned list; a bare `<run>-sensors` is what users call their own source."""
     return f"{run.name}-sensors-{digest8(run.uid)}"
 
 

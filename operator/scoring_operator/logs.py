@@ -25,8 +25,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(level: int = logging.INFO) -> None:
-    """Send all logs to stderr. kopf speaks only when something is wrong: it has one handler, called all the
-    time."""
+    """Send all logs to stderr; kopf's only when something is wrong: its handler is called all the time."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -123,8 +123,7 @@ class Metrics:
         self.api_requests.labels(verb, resource, str(code)).inc()
 
     def meet(self, namespace: str) -> None:
-        """Make a namespace's counters begin at 0: a rate over a counter that begins at 1 misses the first
-        one."""
+        """Begin a namespace's counters at 0: a rate over a counter that begins at 1 misses the first one."""
         if namespace in self._namespaces:
             return
         self._namespaces.add(namespace)

@@ -184,8 +184,7 @@ def _default_sentence(name: str, state: State, reason: str, job: JobRecord) -> s
 
 
 def _stages(job: JobRecord, pod: PodRecord, message: Message | None) -> dict[str, int]:
-    """Milliseconds by stage: the pod's way there and the whole by Kubernetes' clocks (± 1 s), the rest by the
-    pod's own."""
+    """Milliseconds by stage: pending, start and total by Kubernetes' clocks (± 1 s), others by the pod's."""
     stages = {stage: ms for stage, ms in message.stages_ms.items() if stage != "total"} if message else {}
     for stage, since, until in (
         ("pending", pod.created, pod.scheduled),

@@ -17,6 +17,11 @@ K = TypeVar("K", bound=Hashable)
 BACKOFF_FIRST, BACKOFF_MOST = 1.0, 60.0  # seconds; a minute is also the resync, so longer would gain nothing
 
 
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures, 16))
+
+
 class WorkQueue(Generic[K]):
     """Keys with the time when they are due; times are of `clock`, in seconds."""
 
@@ -76,7 +81,7 @@ class WorkQueue(Generic[K]):
         """`key` could not be worked off: it comes again after a growing time, which is returned."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        wait = max(at_least, min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures, 16)))
+        wait = max(at_least, backoff(failures))
         self._due[key] = self._not_before[key] = self._clock() + wait
         self._release(key)
         return wait

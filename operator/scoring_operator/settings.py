@@ -1,5 +1,4 @@
-"""The administrator's settings: one YAML file, typed; a mistake is refused with its key's path, what was
-found and wanted.
+"""The administrator's settings: one YAML file, typed; a mistake is refused by its key's path.
 
 What a run may name (stores, runtimes) is listed here and only here: who may create a ScoringRun thereby does
 not choose image, identity, nodes or storage account.
@@ -35,7 +34,7 @@ class Store:
     """A place for models, readings and predictions, and who may use it."""
 
     name: str
-    url: str  # azure://ACCOUNT/CONTAINER/optional/prefix or file:///path; required
+    url: str  # azure://ACCOUNT/CONTAINER/optional/prefix; required
     endpoint: str = ""  # only where the account is not at its Azure address: Azurite, private clouds
     allow_http: bool = False  # plain HTTP gives readings away to the network: only for a local Azurite
     connection_string_secret: SecretKey | None = None  # none: workload identity or managed identity
@@ -133,8 +132,8 @@ def _store(name: str, section: _Section) -> Store:
         name=name,
         url=section.text(
             "url",
-            wanted=r"(azure://[a-z0-9]+/[^\s]+|file:///[^\s]*)",
-            words="azure://ACCOUNT/CONTAINER or file:///PATH",
+            wanted=r"azure://[a-z0-9]+/[^\s]+",
+            words="azure://ACCOUNT/CONTAINER",
         ),
         endpoint=section.text(
             "endpoint", "", wanted=r"(https?://[^\s]+)?", words="an http:// or https:// address"

@@ -51,8 +51,7 @@ class Failure:
 
     @property
     def order(self) -> tuple[bool, int]:
-        """Failed before skipped, then as in the list: which 50 are kept must not depend on who ended
-        first."""
+        """Failed first, then as listed: which 50 are kept must not depend on who ended first."""
         return self.state != "Failed", self.index
 
 
@@ -178,8 +177,7 @@ def _progress_to_api(status: Status, pinned: Pinned) -> Json:
 
 
 def of_api(body: Json) -> Status:
-    """`.status` of an object; raises `ValueError`, `KeyError` or `TypeError` for one that the operator did
-    not write."""
+    """`.status` of an object; raises `ValueError`, `KeyError`, `TypeError` for one that is not of ours."""
     counts, recorded, pinned = body.get("counts") or {}, body.get("recorded") or {}, body.get("sensorSet")
     return Status(
         observed_generation=body.get("observedGeneration", 0),

@@ -2,8 +2,9 @@
 
 Why not `kopf.on.event` or `kubernetes.informer.SharedInformer` for Jobs and pods: kopf relists after a broken
 watch without saying what was deleted meanwhile, so that the view would keep ghosts; SharedInformer tells
-deletions, but keeps every object whole, in a thread, from one unpaged list. At 10,000 Jobs and pods that is
-several hundred MB where these records are some twenty. What is left to do oneself is this page.
+deletions, but keeps every object whole and typed, in a thread, from one unpaged list. Measured with 10,000
+Jobs of 4.2 kB (Python 3.11, kubernetes 37.0.2): 440 MiB as the client's typed objects, 200 MiB as plain JSON,
+6 MiB as records. What is left to do oneself is this page.
 """
 
 from __future__ import annotations
@@ -45,8 +46,7 @@ class Sink(Protocol[R_contra]):
 
 @dataclass
 class Stream(Generic[R]):
-    """One kind of object, in one namespace or all, by `query`'s selectors, each made into a record by
-    `project`."""
+    """Objects of a kind, in one namespace or all, by `query`'s selectors, as records made by `project`."""
 
     cluster: Cluster
     kind: Kind

@@ -19,8 +19,7 @@ GRAVES = 10_000  # deleted Jobs that are remembered: more than can be deleted wh
 
 
 class View:
-    """Runs, Jobs and pods. `changed` is called with a run's key whenever there may be something to do for
-    it."""
+    """Runs, Jobs and pods; `changed` is told the key of a run that may need something done."""
 
     def __init__(self, changed: Callable[[Key], None]) -> None:
         self._changed = changed
@@ -158,8 +157,11 @@ class View:
         self._tell(pod.run_uid)
 
     def drop_pod(self, place: Place, last: PodRecord | None = None) -> None:
-        """A pod is deleted; `last` is how it was. If its Job's outcome is still open, the copy here stays: it
-        is the only one (PodGC and autoscalers delete pods whose message nobody has read yet)."""
+        """A pod is deleted; `last` is how it was.
+
+        If its Job's outcome is still open the copy here stays, as the only one: PodGC and autoscalers delete
+        pods whose message nobody has read yet.
+        """
         pod = last or self._pods.get(place)
         if pod is None:
             return

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyarrow.parquet import ParquetWriter
 
 from scorer.columns import column
+from scorer.fence import PREDICTIONS_FORMAT
+from scorer.parquet import parquet_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from scorer.model import Model
     from scorer.readings import Readings
-
-FORMAT = 1
 
 
 def write_predictions(
@@ -40,10 +39,6 @@ def write_predictions(
         "threshold": repr(model.threshold),
         "model_version": model.version,
         "model_sha256": model.sha256,
-        "format": str(FORMAT),
+        "format": str(PREDICTIONS_FORMAT),
     }
-    sink = pa.BufferOutputStream()
-    with ParquetWriter(sink, table.schema, use_dictionary=False, store_schema=False) as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata(about)
-    return bytes(sink.getvalue())
+    return parquet_bytes(table, about)

@@ -10,16 +10,16 @@ promise before anything is decoded, and one row group is decoded at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from pyarrow.parquet import ParquetFile
 
 from scorer.columns import numbers
 from scorer.contract.outcome import Rows, SensorError
+from scorer.parquet import open_parquet, row_counts, row_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,10 +60,10 @@ def read_readings(files: Sequence[tuple[str, bytes]], features: Sequence[str], w
     budget = MAX_DECODED_BYTES
     for path, data in files:
         with _Corrupt(path):
-            file = ParquetFile(pa.BufferReader(data), pre_buffer=False, memory_map=False)
-            budget = _check_size(path, file, features, budget)
+            file = open_parquet(data)
+            budget = _check_size(path, row_counts(file), len(features) + 1, budget)
             _check_columns(path, file.schema_arrow, features)
-            for table in _row_groups(file, features):
+            for table in row_groups(file, (TIME, *features)):
                 parts.append(_window_rows(table, features, window, rejected))
     times = np.concatenate([times for times, _ in parts] or [np.empty(0, np.int64)])
     values = np.concatenate([values for _, values in parts] or [np.empty((0, len(features)))])
@@ -84,24 +84,25 @@ class _Corrupt:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        # Arrow's own errors are ValueErrors, OSErrors and others by their cause; what fails to allocate what
-        # a broken length asks for is a MemoryError, and text that is no UTF-8 a UnicodeDecodeError.
-        if isinstance(error, pa.ArrowException | OSError | ValueError | MemoryError | OverflowError):
+        # Arrow's own errors are ValueErrors, OSErrors, KeyErrors and others by their cause; what fails to
+        # allocate what a broken length asks for is a MemoryError, text that is no UTF-8 a UnicodeDecodeError.
+        if isinstance(
+            error, pa.ArrowException | OSError | ValueError | LookupError | MemoryError | OverflowError
+        ):
             said = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise SensorError(
                 "ReadingsCorrupt", f"readings {self._path} cannot be decoded: {said}"
             ) from error
 
 
-def _check_size(path: str, file: ParquetFile, features: Sequence[str], budget: int) -> int:
+def _check_size(path: str, groups: Sequence[int], columns: int, budget: int) -> int:
     """What is left of the budget after this file."""
-    groups = (int(file.metadata.row_group(group).num_rows) for group in range(file.num_row_groups))
     rows = sum(max(0, count) for count in groups)
-    size = rows * (len(features) + 1) * 8
+    size = rows * columns * 8
     if size > budget:
         raise SensorError(
             "ReadingsTooLarge",
-            f"readings {path} hold {rows} rows of {len(features) + 1} columns: "
+            f"readings {path} hold {rows} rows of {columns} columns: "
             f"wanted at most {MAX_DECODED_BYTES} bytes for a sensor's window",
         )
     return budget - size
@@ -125,12 +126,6 @@ def _check_columns(path: str, schema: pa.Schema, features: Sequence[str]) -> Non
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _row_groups(file: ParquetFile, features: Sequence[str]) -> Iterator[pa.Table]:
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=[TIME, *features], use_threads=False)
-        yield table
 
 
 def _window_rows(

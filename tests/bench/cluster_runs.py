@@ -90,14 +90,20 @@ def run_15(deployed: Deployed, sensors: list[str], image: str) -> Figure:
         }
         ours.append(seconds_to(deployed, [run], "scoringruns", "{.status.phase}", phase_succeeded))
         jobs = [idle_job(f"idle-{number}-{each}", image) for each in range(len(sensors))]
+        clear(deployed)
         theirs.append(seconds_to(deployed, jobs, "jobs", "{.status.succeeded}", all_ended(len(jobs))))
-        for kind in ("scoringruns", "jobs"):
-            deployed.tools.kubectl("delete", kind, "--all", f"--namespace={NAMESPACE}", "--wait")
+        clear(deployed)
     what = f"{len(sensors)} plain Jobs of the same image that do nothing"
     # The first of each warms image and page cache.
     return Figure(
         "run-15", statistics.median(ours[1:]), "s", what, statistics.median(theirs[1:]), 15, COMMAND
     )
+
+
+def clear(deployed: Deployed) -> None:
+    """Nothing of the last measurement is left when the next one begins."""
+    for kind in ("scoringruns", "jobs", "pods"):
+        deployed.tools.kubectl("delete", kind, "--all", f"--namespace={NAMESPACE}", "--wait")
 
 
 def phase_succeeded(lines: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """`make bench`: all benches, one after the other; a table, and a JSON file a figure in build/bench.
 
-Arguments name those to run: cold-start, cluster. Without any all run. A figure that misses its bar is said, and
-fails nothing: bars are for people to look at.
+Arguments name those to run: cold-start, cluster. Without any all run. A figure that misses its bar is said,
+and fails nothing: bars are for people to look at.
 """
 
 from __future__ import annotations

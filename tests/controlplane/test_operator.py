@@ -66,7 +66,7 @@ def test_a_run_goes_to_its_end(api: Api, namespace: str, operator: Operator, run
     assert status["counts"] == counts(total=3, scored=3, jobs=3)
     assert status["rows"] == {"read": 36, "scored": 27, "rejected": 6, "duplicate": 3}
     assert status["anomalies"] == 9
-    assert status["latency"]["score"] == {"buckets": [3] + [0] * 16, "sumMs": 9, "count": 3}
+    assert status["latency"]["score"] == {"buckets": "3", "sumMs": 9, "count": 3}
     assert set(status["latency"]) == {"pending", "start", "import", "read", "score", "write", "total"}
     assert status["recorded"] == {"done": "0-2", "failedSensors": ""}
     until("its Events are told", lambda: runs.events() == ["Started", "AllSucceeded"])

@@ -281,6 +281,27 @@ async def test_a_quota_is_said_and_forgotten_when_it_is_over(at: Setting) -> Non
     await until(lambda: len(at.jobs) == 3 and blocked()["status"] == "False")
 
 
+async def test_outcomes_are_recorded_while_a_quota_holds_the_rest_up(
+    at: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "BACKOFF_FIRST", 60.0)
+    monkeypatch.setattr(queue, "BACKOFF_MOST", 60.0)
+    at.apply(parallelism=1)
+    await until(lambda: len(at.jobs) == 1)
+
+    def full(request: web.Request) -> web.Response | None:
+        making = (request.method, request.path) == ("POST", JOBS_PATH)
+        return status(403, "Forbidden", "exceeded quota: few") if making else None
+
+    at.api.fault = full
+    at.apply(parallelism=3)
+    await until(lambda: any(each["reason"] == "QuotaExceeded" for each in at.status["conditions"]))
+    calls = at.api.count("POST", "/jobs")
+    at.end_jobs()
+    await until(lambda: at.status["progress"] == "1/3")
+    assert at.api.count("POST", "/jobs") == calls  # nothing is made while it is paused
+
+
 async def test_what_the_api_will_never_take_ends_the_run_with_its_words(at: Setting) -> None:
     at.api.fault = once("POST", "/jobs", lambda: status(422, "Invalid", "spec.template.x: Invalid value"))
     at.apply(parallelism=1)

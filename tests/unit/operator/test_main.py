@@ -52,7 +52,9 @@ def test_wrong_settings_are_one_clear_line(tmp_path: Path) -> None:
 def test_no_cluster_is_one_clear_line(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(
-        yaml.safe_dump({"stores": {"d": {"url": "file:///x"}}, "runtimes": {"d": {"image": "x"}}})
+        yaml.safe_dump(
+            {"stores": {"d": {"url": "azure://account/container"}}, "runtimes": {"d": {"image": "x"}}}
+        )
     )
     done = run(file, KUBECONFIG=str(tmp_path / "absent"))
     assert done.returncode == 2

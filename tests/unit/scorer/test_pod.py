@@ -23,7 +23,7 @@ from scoring import RUN_UID, model_bytes, put_model, put_readings, put_sensor, r
 # come with cloudpickle, which pyarrow imports where it is installed; in a pod it is not.)
 DEAR = (
     *("sklearn", "pandas", "scipy", "joblib", "matplotlib", "safetensors.numpy"),
-    *("pyarrow.dataset", "pyarrow.compute", "azure", "http.client"),
+    *("pyarrow.dataset", "pyarrow.compute", "pyarrow.fs", "azure", "http.client", "ssl"),
     *("asyncio", "concurrent.futures", "click", "argparse"),
 )
 # Runs the pod, and tells at its end which modules were loaded.
