@@ -17,19 +17,16 @@ import tempfile
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
+from figures import ROOT, Figure, Used, used
 
-from figures import Figure, Used, show, used, write  # noqa: E402 (once the path is set)
-
-from local.azurite import Azurite  # noqa: E402
+from local.azurite import Azurite
 
 RUNS = 15
 WARM_UP = 2
 SENSOR = "device-1-tag-1"
 CONTAINER = "bench"
 HOURS = ("00", "01", "02")
-COMMAND = ".venv/bin/python tests/bench/cold_start.py"
+COMMAND = "make bench"
 REFERENCE = "pandas + scikit-learn + azure-storage-blob"
 
 
@@ -101,9 +98,3 @@ def reference(number: int) -> list[str]:
     readings = [f"readings/2018/08/29/{hour}/{SENSOR}.parquet" for hour in HOURS]
     script = str(ROOT / "tests" / "bench" / "reference_pod.py")
     return [script, CONTAINER, "reference/model.joblib", *readings, f"theirs/{number}.parquet"]
-
-
-if __name__ == "__main__":
-    found = measure()
-    write(found)
-    show(found)
