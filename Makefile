@@ -19,13 +19,13 @@ help: ## Show this list
 demo: $(VENV) ## The main job from nothing: cluster, operator, 15 models, one ScoringRun, a report
 	@$(PY) -m examples.demo
 
-test: $(VENV) ## All tests: unit, component (Azurite), API server, whole cluster
+test: $(VENV) ## All tests: unit, chart (Helm), component (Azurite), API server, whole cluster
 	@$(PY) -m tests.run all
 
 ##@ Local cluster (a real Kubernetes without Docker, or kind where Docker answers)
 .PHONY: cluster deploy images status down doctor
-cluster: $(VENV) ## Bring up the cluster; kubeconfig at .cache/cluster/kubeconfig
-	@$(PY) -m local up
+cluster: $(VENV) ## Bring up the cluster (KWOK_NODES=10: and so many simulated nodes); kubeconfig at .cache/cluster/kubeconfig
+	@$(PY) -m local up $(if $(KWOK_NODES),--kwok-nodes $(KWOK_NODES))
 
 images: $(VENV) ## Build both images and load them into the running cluster
 	@$(PY) -m local images
@@ -43,9 +43,12 @@ doctor: $(VENV) ## What is there, what is missing, what cannot work on this mach
 	@$(PY) -m local doctor
 
 ##@ Tests and checks
-.PHONY: test-unit test-component test-controlplane test-cluster check format bench ci
+.PHONY: test-unit test-chart test-component test-controlplane test-cluster check format bench ci
 test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
 	@$(PY) -m tests.run unit
+
+test-chart: $(VENV) ## What the chart renders and refuses, by Helm itself
+	@$(PY) -m tests.run chart
 
 test-component: $(VENV) ## Storage against a real Azurite
 	@$(PY) -m tests.run component

@@ -26,6 +26,7 @@ class Layer:
 
 LAYERS = (
     Layer("unit", ("tests/unit", "tests/contract")),
+    Layer("chart", ("tests/chart",)),
     Layer("component", ("tests/component",)),
     Layer("controlplane", ("tests/controlplane",)),
     Layer("cluster", ("tests/cluster",), needs_root=True),

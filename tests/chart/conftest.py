@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unit.chart.rendering import Manifests, Notes, Refusal, Render, Values, run_helm
+from chart.rendering import Manifests, Notes, Refusal, Render, Values, run_helm
 
 
 @pytest.fixture

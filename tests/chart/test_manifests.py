@@ -9,8 +9,8 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from chart.rendering import CHART, Manifests, Notes, Render, run_helm
 from scoring_operator.settings import parse
-from unit.chart.rendering import CHART, Manifests, Notes, Render, run_helm
 
 ROOT = CHART.parents[1]
 AZURITE = {

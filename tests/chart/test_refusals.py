@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from unit.chart.rendering import Refusal
+from chart.rendering import Refusal
 
 STORE = {"url": "azure://account/container", "workloadIdentity": True}
 RUNTIME_IMAGE = {"repository": "localhost/scorer"}

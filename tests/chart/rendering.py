@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-CHART = Path(__file__).resolve().parents[3] / "charts" / "sensorscore"
+CHART = Path(__file__).resolve().parents[2] / "charts" / "sensorscore"
 Values = dict[str, Any]
 Manifests = list[dict[str, Any]]
 Render = Callable[..., Manifests]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chart.rendering import Render
 from local.deploy import NAMESPACE, chart_values
-from unit.chart.rendering import Render
 
 
 def test_chart_takes_the_local_clusters_values(render: Render) -> None:
