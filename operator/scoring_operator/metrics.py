@@ -29,7 +29,7 @@ OTHER = "Other"
 # Reasons come from pods: any word that is not known here counts as Other, so that no pod can make series.
 SENSOR_REASONS = {
     State.SCORED: ("",),
-    State.SKIPPED: ("NoReadings", "NoModel", OTHER),
+    State.SKIPPED: ("NoReadings", "NoModel", "Superseded", OTHER),
     State.FAILED: (
         *("NoReadings", "NoModel", "ModelCorrupt", "ModelIncompatible", "ReadingsCorrupt", "SchemaMismatch"),
         *("ReadingsTooLarge", "StorageDenied", "StorageUnavailable", "Crashed", "OutOfMemory", "Timeout"),
