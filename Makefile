@@ -84,8 +84,8 @@ clean: ## Remove what was built here (not the caches of Go, npm and pip)
 	@rm -rf build .cache .venv
 
 $(VENV): requirements/all.txt requirements/uv.txt operator/pyproject.toml scorer/pyproject.toml
-	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
-		echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1 || echo none). Set PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@if ! command -v "$(PYTHON)" >/dev/null || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "Python 3.11 or newer is needed; found: $$("$(PYTHON)" --version 2>/dev/null || echo none). Set PYTHON=/path/to/python3.11" >&2; exit 1; fi
 	@echo "── Python environment in .venv"
 	@$(PYTHON) -m venv --clear .venv || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/uv.txt

@@ -15,7 +15,6 @@ import yaml
 
 from local.errors import LocalError
 
-NOT_FOUND = 404
 CONFLICT = 409
 
 

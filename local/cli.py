@@ -96,9 +96,11 @@ def _down(arguments: argparse.Namespace, places: Places) -> int:
     plane = _plane(arguments, places)
     if plane is None:
         choose(places).down()
-    else:
-        plane.daemons.stop(kwok.NAME)
-        plane.stop()
+        plane = ControlPlane(places.cache / "controlplane", places=places, detached=True)
+        if not plane.state.exists():
+            return 0
+    plane.daemons.stop(kwok.NAME)
+    plane.stop()
     return 0
 
 

@@ -40,6 +40,8 @@ class Cluster:
 
     def running(self) -> bool:
         """Whether the cluster is whole: every program runs, and the node is Ready."""
+        if not self.places.state.exists():
+            return False
         _require_root()
         at = self._recorded()
         if at is None or not self._state.is_dir():
@@ -68,6 +70,9 @@ class Cluster:
 
     def down(self) -> None:
         """Remove the cluster and all its traces; what was built or downloaded stays."""
+        if not self.places.state.exists() and not self.places.run.exists() and os.geteuid() != 0:
+            say("  no cluster is up")
+            return
         _require_root()
         with exclusive(self.places.cache, "cluster"), exclusive(self.places.images, "images"):
             if sweep.look(self.places):

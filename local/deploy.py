@@ -64,6 +64,15 @@ def chart_values(endpoint: str, namespaces: Sequence[str], operator_digest: str)
                 "namespaces": list(namespaces),
             }
         },
+        # As on a cluster with a pool of its own for scoring; kind's worker node carries label and taint.
+        "runtimes": {
+            "default": {
+                "nodeSelector": {"sensorscore.dev/pool": "scoring"},
+                "tolerations": [
+                    {"key": "sensorscore.dev/scoring", "operator": "Exists", "effect": "NoSchedule"}
+                ],
+            }
+        },
         # A rebuilt image has the old tag: this makes a new pod of it.
         "podAnnotations": {"sensorscore.dev/image": operator_digest},
     }

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from local.places import Places
 _BUILT = (build.KUBERNETES, build.CONTAINERD, build.ETCD, build.HELM, build.PAUSE)
 _DISK_BARE_GIB, _DISK_BUILT_GIB, _MEMORY_GIB = 12, 3, 3
 _GIB = 1 << 30
+_OLDEST_GO = (1, 21)  # from then on Go fetches the toolchain that a module asks for, as a module
+_OLDEST_NODE = (20, 0)
 
 
 class State(enum.Enum):
@@ -46,6 +48,7 @@ def examine(places: Places) -> list[Finding]:
         return [
             Finding("cluster", State.OK, "Docker answers and kind is there: kind is used"),
             *_azurite(places),
+            _go(places, (build.HELM,)),
         ]
     findings = [_platform(), _root(), _checkout(places), _space(places), _memory(), _other_kubelet()]
     findings += [*_azurite(places), _go(places), *_packages()]
@@ -142,28 +145,35 @@ def _other_kubelet() -> Finding:
     )
 
 
-def _go(places: Places) -> Finding:
-    unbuilt = [module.name for module in _BUILT if not build.is_built(places, module)]
+def _go(places: Places, modules: Sequence[build.Module] = _BUILT) -> Finding:
+    unbuilt = [module.name for module in modules if not build.is_built(places, module)]
     if not unbuilt:
         return Finding("go", State.OK, "all programs are built")
     if find("go") is None:
         return Finding("go", State.CANNOT, f"not on PATH, and to be built are: {', '.join(unbuilt)}")
-    return Finding(
-        "go",
-        State.MISSING,
-        f"{run(['go', 'version'], 'go version').strip()}; to be built: {', '.join(unbuilt)}",
-    )
+    said = run(["go", "version"], "go version").strip()
+    if _version(said) < _OLDEST_GO:
+        return Finding("go", State.CANNOT, f"{said}; wanted 1.21 or newer, 1.26 for the shortest way")
+    return Finding("go", State.MISSING, f"{said}; to be built: {', '.join(unbuilt)}")
 
 
 def _azurite(places: Places) -> Iterator[Finding]:
     node = find("node")
-    yield _finding("node", node is not None, node or "", "Azurite needs Node.js, which is not on PATH")
+    said = run([node, "--version"], "node --version").strip() if node else "not on PATH"
+    fits = node is not None and _version(said) >= _OLDEST_NODE
+    yield _finding("node", fits, said, f"Azurite needs Node.js 20 or newer; found: {said}")
     if azurite.is_installed(places):
         yield Finding("azurite", State.OK, "installed")
     elif find("npm"):
         yield Finding("azurite", State.MISSING, "npm will install it")
     else:
         yield Finding("azurite", State.CANNOT, "npm installs it, and npm is not on PATH")
+
+
+def _version(said: str) -> tuple[int, int]:
+    """The first version that a program's words hold; (0, 0) without one."""
+    found = re.search(r"(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _packages() -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """kubectl and Helm by their own command lines: every step taken here in a cluster can be typed as well."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from threading import Timer
 from typing import Any
 
 from local import build
+from local.commands import find
 from local.errors import LocalError
 from local.places import Places
 
@@ -25,7 +27,7 @@ class Tools:
     @classmethod
     def of(cls, places: Places, kubeconfig: Path) -> "Tools":
         """Those of this checkout, built if need be."""
-        return cls(build.program(places, "kubectl"), build.program(places, "helm"), kubeconfig)
+        return cls(_kubectl(places), build.program(places, "helm"), kubeconfig)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints. LocalError with what it complains of."""
@@ -60,6 +62,16 @@ class Tools:
 
     def _argv(self, program: Path, arguments: Sequence[str]) -> list[str]:
         return [str(program), f"--kubeconfig={self.kubeconfig}", *arguments]
+
+
+def _kubectl(places: Places) -> Path:
+    """With a cluster of our own it is built anyway; with kind the one on PATH spares building Kubernetes."""
+    found = find("kubectl")
+    if found and not build.is_built(places, build.KUBERNETES):
+        said = subprocess.run([found, "version", "--client"], capture_output=True, text=True, check=False)
+        if re.search(r"v1\.3[4-9]\.", said.stdout):
+            return Path(found)
+    return build.program(places, "kubectl")
 
 
 def _run(name: str, argv: list[str], stdin: str | None) -> str:

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from local.azurite import Azurite
     from local.controlplane import ControlPlane
+
+
+# A slow machine is no finding: speed is measured in tests/bench.
+settings.register_profile("sensorscore", deadline=None)
+settings.load_profile("sensorscore")
 
 
 @pytest.fixture(scope="session")

@@ -9,33 +9,70 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from local import azurite, build, doctor, kind
+from local.errors import LocalError
+from local.places import Places
+from local.prepare import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def nothing(_: Places) -> None:
+    """Python is enough."""
+
+
+def helm(places: Places) -> None:
+    """Helm, built if need be."""
+    build.ensure(places, build.HELM)
+
+
+def control_plane(places: Places) -> None:
+    """The programs of a control plane, built if need be."""
+    for module in (build.KUBERNETES, build.ETCD):
+        build.ensure(places, module)
+
+
+def whole_cluster(places: Places) -> None:
+    """Everything that the local cluster is made of."""
+    if not kind.available():
+        doctor.require(places)
+        prepare(places)
+
+
+def blob_storage(places: Places) -> None:
+    """Azurite, installed if need be."""
+    azurite.ensure(places)
+
+
 @dataclass(frozen=True)
 class Layer:
-    """One folder or more of tests that need the same things of a machine."""
+    """One folder or more of tests that need the same things of a machine.
+
+    `get_ready` runs before pytest: what takes minutes the first time is seen, and charged to no test.
+    """
 
     name: str
     paths: tuple[str, ...]
+    get_ready: Callable[[Places], None] = nothing
     needs_root: bool = False
 
 
 LAYERS = (
     Layer("unit", ("tests/unit", "tests/contract")),
-    Layer("chart", ("tests/chart",)),
-    Layer("component", ("tests/component",)),
-    Layer("controlplane", ("tests/controlplane",)),
-    Layer("cluster", ("tests/cluster",), needs_root=True),
+    Layer("chart", ("tests/chart",), helm),
+    Layer("component", ("tests/component",), blob_storage),
+    Layer("controlplane", ("tests/controlplane",), control_plane),
+    Layer("cluster", ("tests/cluster",), whole_cluster, needs_root=True),
 )
 
 
 def why_not(layer: Layer) -> str:
     """Why this machine cannot run `layer`; empty when it can."""
-    if layer.needs_root and os.geteuid() != 0:
+    if layer.needs_root and os.geteuid() != 0 and not kind.available():
         return "kubelet, containerd and a network namespace need root: `sudo make test-cluster`"
     return ""
 
@@ -44,6 +81,10 @@ def run(layer: Layer) -> tuple[bool, str]:
     """Runs one layer; whether it passed, and a line that says so."""
     print(f"\n── {layer.name} tests: {' '.join(layer.paths)}", flush=True)  # noqa: T201
     started = time.monotonic()
+    try:
+        layer.get_ready(Places.here())
+    except LocalError as error:
+        return False, f"{layer.name}: FAILED, its tests did not run: {error}"
     code = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *layer.paths], cwd=ROOT, check=False
     ).returncode

@@ -38,6 +38,7 @@ def demo() -> None:
     reports = " and ".join(str((BUILD / name).relative_to(ROOT)) for name in ("report.html", "report.png"))
     say(f"── Done in {time.monotonic() - begun:.0f} s: see {reports}, and look around:")
     say(f"   export KUBECONFIG={deployed.tools.kubeconfig}")
+    say(f"   alias kubectl={deployed.tools.kubectl_path}")
     say(f"   kubectl --namespace {NAMESPACE} get scoringruns,jobs")
     say("   make down      # removes all of it")
 

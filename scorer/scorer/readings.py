@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from scorer.window import Window
 
 TIME = "time"
-MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_DECODED_BYTES = 128 * 1024 * 1024
 """Of one sensor's columns: 1.5 million rows of 10 features, where an hour of one reading a second has 3,600.
 Scoring holds it about three times, in a pod of 512 MiB."""

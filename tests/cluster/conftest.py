@@ -9,7 +9,7 @@ import pytest
 
 from local.azurite import Azurite
 from local.backend import choose
-from local.deploy import STORE_URL, SYSTEM, deploy
+from local.deploy import RELEASE, STORE_URL, SYSTEM, deploy
 from local.places import Places
 from scorer.fit.train import train
 from scorer.land import land
@@ -31,6 +31,10 @@ def stack() -> Iterator[Stack]:
     was_up = backend.running()
     try:
         deployed = deploy(places, backend, [NAMESPACE])
+        # A new pod: the kills of an earlier session would make Kubernetes wait before it starts the old one.
+        system = f"--namespace={SYSTEM}"
+        deployed.tools.kubectl("rollout", "restart", f"deployment/{RELEASE}", system)
+        deployed.tools.kubectl("rollout", "status", f"deployment/{RELEASE}", system, "--timeout=120s")
         yield Stack(
             deployed.tools,
             deployed.azurite,

@@ -15,8 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from local import cgroups
 from local.azurite import KEY, Azurite
 from local.errors import LocalError
+from local.places import Places
 from local.tools import Tools
 from scorer.storage import Store
 
@@ -161,7 +163,8 @@ class Stack:
 
     def kill_operator(self) -> None:
         """SIGKILL to the operator's process; Kubernetes starts its container again."""
-        pids = [pid for pid, words in _processes() if "scoring_operator" in words]
+        ours = cgroups.processes(Places.here().name)  # another checkout's operator is not ours to kill
+        pids = [pid for pid, words in _processes() if "scoring_operator" in words and pid in ours]
         assert pids, "no operator runs"
         for pid in pids:
             os.kill(pid, signal.SIGKILL)

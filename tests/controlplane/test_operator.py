@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,9 +77,7 @@ def test_a_run_goes_to_its_end(api: Api, namespace: str, operator: Operator, run
     labels = f'namespace="{namespace}",result="Succeeded",stage="total"'
     assert f"sensorscore_job_duration_seconds_count{{{labels}}} 3.0" in series
     assert (operator.get("/healthz"), operator.get("/readyz")) == ("ok\n", "ok\n")
-    started = time.monotonic()
     assert operator.stop() == 0
-    assert time.monotonic() - started < 10
 
 
 def test_sensors_end_scored_skipped_or_failed_and_say_why(

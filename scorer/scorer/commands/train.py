@@ -30,7 +30,7 @@ def add(subparsers: Subparsers) -> None:
     add_sensors(parser)
     parser.add_argument(
         "--nu",
-        type=float,
+        type=_number,
         default=0.01,
         help="share of the readings that may lie outside (default: %(default)s)",
     )
@@ -49,7 +49,14 @@ def add(subparsers: Subparsers) -> None:
 
 
 def _gamma(text: str) -> float | str:
-    return text if text in ("scale", "auto") else float(text)
+    return text if text in ("scale", "auto") else _number(text, "scale, auto or a number")
+
+
+def _number(text: str, wanted: str = "a number") -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}; wanted {wanted}") from None
 
 
 def _train(options: argparse.Namespace) -> int:
