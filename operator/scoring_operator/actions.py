@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from scoring_operator.cluster import JOBS, PODS, RUNS, ApiError, Cluster
+from scoring_operator.contract import Json
 from scoring_operator.decision import Action, CreateJob, DeleteJob, DeleteRun, PinSensors, ReadPods, Trouble
 from scoring_operator.jobs import job_manifest
 from scoring_operator.ratelimit import TokenBucket
@@ -99,8 +100,14 @@ class Actor:
         record = job_record(made)
         if record is not None:
             self._view.put_job(record)
+        meta = made["metadata"]
+        if not self._view.has_job(meta["uid"]) and "deletionTimestamp" not in meta:
+            done.trouble = Trouble(
+                "JobUnreadable",
+                f"Job {meta['name']} is this run's, but its labels were changed; wanted them as made",
+            )
 
-    async def _adopt(self, run: Run, name: str, error: ApiError, done: Done) -> dict[str, object]:
+    async def _adopt(self, run: Run, name: str, error: ApiError, done: Done) -> Json:
         """There is a Job of that name: ours from before, ours on its way out, or somebody else's."""
         found = await self._cluster.get(JOBS, run.namespace, name)
         if found is None:

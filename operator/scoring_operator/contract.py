@@ -27,6 +27,8 @@ NAMES_INLINE = 100  # above that a work order refers to the pinned list, to keep
 NUMBER_LIMIT = (
     2**40
 )  # of one message; so the sums over 100,000 Jobs stay within the status' int64 whatever pods say
+BLOB_NAME_LIMIT = 1024  # characters, of Azure
+MODEL_FILE_ROOM = 61  # below a sensor's folder: /VERSION/model.safetensors
 SENSORS_FILE = "/etc/sensorscore/sensors/names"
 CONTAINER = "scorer"
 
@@ -101,9 +103,14 @@ def check_template(field: Template, path: str) -> None:
     where = f"{field}.path"
     if not path or len(path) > 512:
         raise ContractError(f"{where} is {'empty' if not path else 'too long'}; wanted 1 to 512 characters")
-    if "\\" in path or any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in path):
-        found = "\\" if "\\" in path else "a control character"
+    if "\\" in path or not path.isprintable():
+        found = "\\" if "\\" in path else "a control character, or a blank that only looks like one"
         raise ContractError(f"{where} {path!r} holds {found}; wanted a path with / between its segments")
+    longest = len(path.replace("{sensor}", "x" * 63)) + (MODEL_FILE_ROOM if field == "model" else 0)
+    if longest > BLOB_NAME_LIMIT:
+        raise ContractError(
+            f"{where} {path!r} can become {longest} characters long; wanted at most {BLOB_NAME_LIMIT}"
+        )
     if path.startswith("/"):
         raise ContractError(f"{where} {path!r} begins with /; wanted a path relative to the store")
     for segment in path.split("/"):

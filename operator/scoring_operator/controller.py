@@ -107,6 +107,7 @@ class Controller:
                 version = listed
                 runs.extend(run for item in items if (run := self._parsed(item)) is not None)
             self.view.replace_runs(namespace, runs, version)
+        self._echo.keep({run.key for run in self.view.runs()})
         for run in self.view.runs():
             if not run.status.ended:
                 self.queue.add(run.key)

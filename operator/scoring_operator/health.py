@@ -8,7 +8,7 @@ bookmarks, the echo of our own status writes: what we have written must come bac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from scoring_operator.resource import Key
 
@@ -21,14 +21,18 @@ class Echo:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._waiting: dict[Key, tuple[int, float]] = {}
+        self._heard: dict[Key, int] = {}  # latest version shown: before the write's answer, perhaps
 
     def wrote(self, key: Key, version: int) -> None:
         """We wrote the run; it must come back at `version` or later."""
+        if self._heard.get(key, 0) >= version:
+            return
         since = self._waiting[key][1] if key in self._waiting else self._clock()
         self._waiting[key] = (version, since)
 
     def heard(self, key: Key, version: int) -> None:
         """kopf showed us the run."""
+        self._heard[key] = max(version, self._heard.get(key, 0))
         if key not in self._waiting:
             return
         wanted, _ = self._waiting[key]
@@ -40,6 +44,13 @@ class Echo:
     def gone(self, key: Key) -> None:
         """The run is deleted: nothing comes back any more."""
         self._waiting.pop(key, None)
+        self._heard.pop(key, None)
+
+    def keep(self, keys: Container[Key]) -> None:
+        """Forget all other runs: they are gone, and their deletion may not have been shown."""
+        for key in [*self._waiting, *self._heard]:
+            if key not in keys:
+                self.gone(key)
 
     def age(self) -> float:
         """Seconds that the oldest write has waited for its echo."""

@@ -33,7 +33,7 @@ SENSOR_REASONS = {
     State.FAILED: (
         *("NoReadings", "NoModel", "ModelCorrupt", "ModelIncompatible", "ReadingsCorrupt", "SchemaMismatch"),
         *("ReadingsTooLarge", "StorageDenied", "StorageUnavailable", "Crashed", "OutOfMemory", "Timeout"),
-        *("Evicted", "PodFailed", "OutcomeLost", OTHER),
+        *("NeverStarted", "Misconfigured", "Evicted", "PodFailed", "OutcomeLost", OTHER),
     ),
 }
 RUN_RESULTS = (

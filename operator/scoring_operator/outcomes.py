@@ -7,6 +7,7 @@ decided does the way the last pod died become the reason.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,13 +26,8 @@ from scoring_operator.contract import (
 )
 from scoring_operator.records import JobRecord, PodRecord
 
-OUT_OF_MEMORY, TIMEOUT, EVICTED, POD_FAILED, OUTCOME_LOST = (
-    "OutOfMemory",
-    "Timeout",
-    "Evicted",
-    "PodFailed",
-    "OutcomeLost",
-)
+OUT_OF_MEMORY, TIMEOUT, NEVER_STARTED, EVICTED = "OutOfMemory", "Timeout", "NeverStarted", "Evicted"
+MISCONFIGURED, POD_FAILED, OUTCOME_LOST = "Misconfigured", "PodFailed", "OutcomeLost"
 # A finished Job is looked at at each reconcile until its outcome is in the written status.
 _parsed = lru_cache(maxsize=2048)(parse_message)
 NOT_OF_A_CAUSE = frozenset({"NotStarted", "Interrupted"})  # these only say that nobody came to the sensor
@@ -67,11 +63,19 @@ class ChunkOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a Job's pods say: the best message that can be read, and why others could not."""
+    """What a Job's pods say: the message that decides most, each sensor's state and sentence over all
+    messages, and why some could not be read."""
 
     pods: tuple[PodRecord, ...]
     message: Message | None
+    states: tuple[tuple[State, str], ...]
+    sentences: Mapping[str, str]
     refused: tuple[str, ...]
+
+    @property
+    def decided(self) -> bool:
+        """Whether every sensor is."""
+        return all(state is not State.UNDECIDED for state, _ in self.states)
 
     @property
     def last(self) -> PodRecord | None:
@@ -80,15 +84,17 @@ class Read:
 
 
 def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
-    """The message of the Job's pods that decides most, of those the newest.
+    """What the Job's pods say, taken together.
 
-    The newest attempt has the last word, and it skips what is done: normally it decides most, too. But one
-    that dies early says of most sensors only that it did not come to them, which must not undo what an
-    earlier attempt has written.
+    Of each sensor the newest attempt that decided it has the last word: one that died early, or met storage
+    away, says only that it did not decide, which must not undo what an earlier one has written. Sums (rows,
+    anomalies) are those of the message that decides most, of such the newest: it counts what it found done.
     """
     expected = Expected(job.run_uid, job.chunk, job.incarnation, size)
     ordered = tuple(sorted(pods, key=lambda pod: pod.order))
     best: Message | None = None
+    states: list[tuple[State, str]] = [(State.UNDECIDED, "NotStarted")] * size
+    sentences: dict[str, str] = {}
     refused: list[str] = []
     for pod in ordered:
         if not pod.text:
@@ -100,7 +106,11 @@ def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
             continue
         if best is None or message.decided_count >= best.decided_count:
             best = message
-    return Read(ordered, best, tuple(refused))
+        for place, found in enumerate(message.sensors()):
+            if found[0] is not State.UNDECIDED or states[place][0] is State.UNDECIDED:
+                states[place] = found
+        sentences |= message.sentences
+    return Read(ordered, best, tuple(states), sentences, tuple(refused))
 
 
 def all_seen(job: JobRecord, read: Read) -> bool:
@@ -111,19 +121,15 @@ def all_seen(job: JobRecord, read: Read) -> bool:
 def decide(job: JobRecord, read: Read, chunk: Chunk) -> ChunkOutcome | None:
     """The finished Job's outcome; None when nothing that was seen can tell."""
     last = read.last
-    if last is None or (job.state == "Complete" and not (read.message and read.message.decided)):
+    if last is None or (job.state == "Complete" and not read.decided):
         return None
-    sensors = (
-        read.message.sensors() if read.message else ((State.UNDECIDED, "NotStarted") for _ in chunk.names)
-    )
-    sentences = read.message.sentences if read.message else {}
     return ChunkOutcome(
         chunk=chunk,
         job=job.name,
         attempts=max(job.attempts, 1) + job.incarnation,
         sensors=tuple(
-            _sensor(name, state, reason, sentences.get(name, ""), job, last)
-            for name, (state, reason) in zip(chunk.names, sensors, strict=True)
+            _sensor(name, state, reason, read.sentences, job, last)
+            for name, (state, reason) in zip(chunk.names, read.states, strict=True)
         ),
         rows=read.message.rows if read.message else Rows(),
         anomalies=read.message.anomalies if read.message else 0,
@@ -143,10 +149,11 @@ def lost(job: JobRecord, chunk: Chunk) -> ChunkOutcome:
 
 
 def _sensor(
-    name: str, state: State, reason: str, sentence: str, job: JobRecord, last: PodRecord
+    name: str, state: State, reason: str, sentences: Mapping[str, str], job: JobRecord, last: PodRecord
 ) -> SensorOutcome:
+    sentence = sentences.get(name, "")
     if state is State.UNDECIDED:
-        cause, why = _cause(last)
+        cause, why = _cause(last, next(iter(sentences.values()), ""))
         if reason in NOT_OF_A_CAUSE or not reason:
             return SensorOutcome(State.FAILED, cause, why)
         return SensorOutcome(State.FAILED, reason, sentence or why)
@@ -155,9 +162,19 @@ def _sensor(
     return SensorOutcome(state, reason, sentence or _default_sentence(name, state, reason, job))
 
 
-def _cause(pod: PodRecord) -> tuple[str, str]:
-    """Why a pod died, and the sentence that says it."""
+def _cause(pod: PodRecord, told: str) -> tuple[str, str]:
+    """Why a pod died, and the sentence that says it; `told` is what its message says of any sensor."""
     where = f"pod {pod.name}"
+    if pod.exit_code == Exit.USAGE:
+        return MISCONFIGURED, clean(f"{where} cannot begin: {told or _last_words(pod.text)}")
+    if pod.started is None and pod.reason == "DeadlineExceeded":
+        waiting = f" ({pod.waiting})" if pod.waiting else ""
+        return (
+            NEVER_STARTED,
+            clean(
+                f"the container of {where} never started{waiting}; wanted its image, Secret and volumes there"
+            ),
+        )
     if pod.exit_reason == "OOMKilled":
         return (
             OUT_OF_MEMORY,
@@ -170,9 +187,20 @@ def _cause(pod: PodRecord) -> tuple[str, str]:
         )
     if pod.reason == "Evicted":
         return EVICTED, f"{where} was evicted from its node"
-    said = clean(pod.text.strip().rpartition("\n")[2], 120) if not pod.text.lstrip().startswith("{") else ""
+    said = _last_words(pod.text)
     exited = f"exit code {pod.exit_code}" if pod.exit_code is not None else pod.reason or "no exit code"
     return POD_FAILED, clean(f"{where} failed with {exited}{': ' + said if said else ''}")
+
+
+def _last_words(text: str) -> str:
+    """The last line of a log that stands in a message's place: the scorer's are JSON with a `message`."""
+    line = text.strip().rpartition("\n")[2]
+    try:
+        words = json.loads(line)
+    except (ValueError, RecursionError):
+        return clean(line, 200)
+    message = words.get("message") if isinstance(words, dict) else None
+    return clean(message, 200) if isinstance(message, str) else ""
 
 
 def _default_sentence(name: str, state: State, reason: str, job: JobRecord) -> str:

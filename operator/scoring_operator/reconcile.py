@@ -182,7 +182,7 @@ def _look_at_finished(at: Situation, found: _Findings, seen: Observation, chunk:
     job = seen.job
     read = read_pods(job, seen.pods, len(chunk.names))
     outcome = decide(job, read, chunk)
-    if outcome and ((read.message and read.message.decided) or all_seen(job, read) or seen.pods_read):
+    if outcome and (read.decided or all_seen(job, read) or seen.pods_read):
         found.outcomes.append(outcome)
         found.notes.extend(read.refused)
         return

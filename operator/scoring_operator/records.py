@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from scoring_operator.contract import CONTAINER, Json, job_name
+from scoring_operator.contract import CONTAINER, Json, clean, job_name
 from scoring_operator.jobs import CHUNK_LABEL, INCARNATION_LABEL, RUN_UID_LABEL
 from scoring_operator.resource import KIND
 from scoring_operator.status import parse_time
@@ -57,6 +57,7 @@ class PodRecord:
     reason: str  # the pod's own, for instance Evicted or DeadlineExceeded
     exit_code: int | None
     exit_reason: str  # the container's, for instance OOMKilled
+    waiting: str  # why its container had not started, for instance ErrImagePull: ...
     text: str  # the termination message, untrusted
     created: datetime
     scheduled: datetime | None
@@ -123,6 +124,7 @@ def pod_record(body: Json) -> PodRecord | None:
         reason=status.get("reason") or "",
         exit_code=ended.get("exitCode"),
         exit_reason=ended.get("reason") or "",
+        waiting=_waiting(status),
         text=ended.get("message") or "",
         created=parse_time(meta["creationTimestamp"]),
         scheduled=_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
@@ -159,6 +161,14 @@ def _terminated(status: Json) -> Json:
             terminated: Json = (container.get("state") or {}).get("terminated") or {}
             return terminated
     return {}
+
+
+def _waiting(status: Json) -> str:
+    for container in status.get("containerStatuses") or ():
+        if container.get("name") == CONTAINER and (waiting := (container.get("state") or {}).get("waiting")):
+            words = (waiting.get("reason"), waiting.get("message"))
+            return clean(": ".join(str(word) for word in words if word), 120)
+    return ""
 
 
 def _time(text: str | None) -> datetime | None:

@@ -99,6 +99,10 @@ class View:
         if old is None or replace(old, version=job.version) != job:
             self._tell(job.run_uid)
 
+    def has_job(self, uid: str) -> bool:
+        """Whether the Job with this UID is in the view."""
+        return uid in self._job_places
+
     def drop_job(self, place: Place) -> None:
         """Forget a Job that is deleted."""
         job = self._jobs.get(place)
@@ -182,6 +186,8 @@ class View:
 
     def mark_pods_read(self, job: JobRecord) -> None:
         """The Job's pods were listed after its end: none is on its way any more."""
+        if job.uid not in self._job_places:
+            return  # forgotten meanwhile
         self._pods_read.add(job.uid)
         self._tell(job.run_uid)
 

@@ -139,6 +139,7 @@ def a_pod(job: JobRecord, text: Json | str = "", number: int = 0, **more: Any) -
         reason="",
         exit_code=0,
         exit_reason="Completed",
+        waiting="",
         text=text if isinstance(text, str) else json.dumps(text),
         created=after(-18 + 4 * number),
         scheduled=after(-17 + 4 * number),

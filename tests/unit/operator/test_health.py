@@ -27,6 +27,24 @@ def test_what_we_wrote_must_come_back() -> None:
     assert echo.age() == 0
 
 
+def test_an_echo_before_the_answer_to_the_write_counts() -> None:
+    clock = Clock()
+    echo = Echo(clock)
+    echo.heard(KEY, 7)
+    echo.wrote(KEY, 7)
+    clock.now += 400
+    assert echo.age() == 0
+
+
+def test_nothing_is_expected_of_runs_that_a_full_list_does_not_show() -> None:
+    clock = Clock()
+    echo = Echo(clock)
+    echo.wrote(KEY, 7)
+    echo.keep({("scoring", "another")})
+    clock.now += 400
+    assert echo.age() == 0
+
+
 def test_a_source_that_is_silent_for_too_long_is_named() -> None:
     clock = Clock()
     health = Health(clock, 300)

@@ -1,5 +1,6 @@
 """What becomes of sensors, told from a Job and its pods."""
 
+import json
 from typing import Any
 
 import pytest
@@ -64,7 +65,8 @@ def test_a_failed_jobs_message_counts_like_any_other() -> None:
         ({"code": 143, "reason": "DeadlineExceeded"}, "Timeout"),
         ({"code": 137, "reason": "Evicted"}, "Evicted"),
         ({"code": 70}, "PodFailed"),
-        ({"code": 64}, "PodFailed"),
+        ({"code": 64}, "Misconfigured"),
+        ({"code": 137, "reason": "DeadlineExceeded", "started": None}, "NeverStarted"),
     ],
 )
 def test_sensors_that_nobody_decided_fail_for_what_killed_the_last_pod(how: Json, reason: str) -> None:
@@ -113,6 +115,34 @@ def test_an_attempt_that_dies_early_does_not_undo_what_was_written() -> None:
     assert told(found)[:2] == [("Scored", "")] * 2
     assert found is not None
     assert found.rows.read == 12
+
+
+def test_attempts_that_decide_different_sensors_add_up() -> None:
+    job = failed_job(attempts=2)
+    first = a_failed_pod(job, 75, a_message("SUU", UNDECIDED), number=0)
+    second = a_failed_pod(job, 75, a_message("U2S", UNDECIDED), number=1)
+    assert told(outcome(job, PACK, first, second)) == [("Scored", "")] * 3
+
+
+def test_a_pod_that_cannot_begin_says_why() -> None:
+    job = failed_job()
+    why = "connection string names another account"
+    line = json.dumps({"level": "error", "message": why})
+    failures = [{"sensor": ONE.names[0], "reason": "Interrupted", "message": why}]
+    message = a_message("-", UNDECIDED, rows=NO_ROWS, anomalies=0, failures=failures)
+    for text in (line, message):
+        found = outcome(job, ONE, a_failed_pod(job, 64, text))
+        assert found is not None
+        assert found.sensors[0].sentence == f"pod {job.name}-0 cannot begin: {why}"
+
+
+def test_a_container_that_never_started_says_what_it_waited_for() -> None:
+    job = failed_job()
+    waiting = "ErrImagePull: no such image"
+    pod = a_failed_pod(job, 137, reason="DeadlineExceeded", started=None, waiting=waiting)
+    found = outcome(job, ONE, pod)
+    assert found is not None
+    assert waiting in found.sensors[0].sentence
 
 
 def test_a_message_of_another_job_is_refused_and_named() -> None:
