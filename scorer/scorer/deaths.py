@@ -4,11 +4,13 @@ A killed process writes nothing, so the sensor in hand must be written down befo
 for every sensor would make one request in six a mere note. So notes are spent only where something died:
 
 - a pod with one sensor keeps none: it has no neighbours to save, and its Job's failure tells the rest;
-- the first attempt at a pack notes that it began, and nothing more;
+- the first attempt at a pack notes that it took a sensor in hand, and nothing more;
 - once an attempt died, each further one notes each sensor that it takes in hand.
 
 An attempt that ended by itself, with any exit code, at SIGTERM or at its deadline, has left its outcome's
-detail; one that is noted here and left none has died. Sensors are worked on in order and finished ones are
+detail; one that is noted here and left none has died. One that found storage away from its beginning could
+leave neither, and counts for nothing. But one that lost storage later, and for good, looks like a death: no
+object in that storage could tell the two apart. Sensors are worked on in order and finished ones are
 not repeated. So a sensor that the second attempt dies on was not finished by the first either: a death that
 left no name counts against the sensor that the next death names.
 """
@@ -30,7 +32,7 @@ MAX_BYTES = 64 * 1024
 
 
 class Note(NamedTuple):
-    """An attempt that began, and the sensor that it had in hand last, if it kept account of that."""
+    """An attempt that took sensors in hand, and which it had in hand last, if it kept account of that."""
 
     attempt: str
     sensor: str | None
@@ -45,24 +47,31 @@ class Deaths:
         self._path = f"runs/{header.run}/inhand/{header.chunk:05}.json"
         self._earlier: list[Note] = []
         self._died: list[Note] = []
+        self._to_note = False  # whatever was not read is not written over either
 
     def begin(self) -> None:
-        """Reads the earlier attempts' notes and adds this one's. Raises StorageError."""
+        """Reads the earlier attempts' notes. Raises StorageError."""
         try:
             self._earlier = _notes(self._store.get(self._path, MAX_BYTES).data)
         except NotFoundError:
             self._earlier = []
         self._died = [note for note in self._earlier if not self._ended(note)]
-        self._write(None)
+        self._to_note = True
 
     def crashed(self, sensor: str) -> bool:
         """Whether the sensor was in hand at two deaths."""
         return _in_hand_at_deaths(self._died)[sensor] >= DEATHS
 
     def take(self, sensor: str) -> None:
-        """Notes the sensor in hand, if any attempt died before. Raises StorageError."""
+        """Notes the sensor in hand if any attempt died before, else only that there is one.
+
+        Raises StorageError.
+        """
         if self._died:
             self._write(sensor)
+        elif self._to_note:
+            self._write(None)
+            self._to_note = False
 
     def _ended(self, note: Note) -> bool:
         return (

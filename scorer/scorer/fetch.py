@@ -11,7 +11,7 @@ import json
 from typing import NamedTuple
 
 from scorer.contract.outcome import FAILED, SCORED, SKIPPED, UNDECIDED, Decision, SensorError
-from scorer.contract.paths import model_folder, output_path, readings_paths
+from scorer.contract.paths import MAX_VERSION, model_folder, output_path, readings_paths
 from scorer.contract.work import WorkOrder
 from scorer.fence import done, fingerprint
 from scorer.storage import (
@@ -115,7 +115,12 @@ def current_version(data: bytes, path: str) -> tuple[str, str]:
             "ModelCorrupt", f"{path} is not a model's: {type(error).__name__} {error}"
         ) from error
     # The version becomes a part of a path.
-    good = isinstance(version, str) and version.isascii() and version.replace("-", "").isalnum()
+    good = (
+        isinstance(version, str)
+        and len(version) <= MAX_VERSION
+        and version.isascii()
+        and version.replace("-", "").isalnum()
+    )
     if not good or not isinstance(sha256, str) or len(sha256) != 64:
         raise SensorError(
             "ModelCorrupt", f"{path} names version {version!r} and sha256 {sha256!r}: not a model's"

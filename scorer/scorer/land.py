@@ -10,7 +10,7 @@ import csv
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,14 +116,21 @@ def _reading(cells: Sequence[str], columns: tuple[int, ...], where: str) -> tupl
     time, *names, value = found
     sensor = f"device-{names[0]}-tag-{names[1]}" if len(names) == 2 else names[0]
     try:
-        stamp = datetime.fromisoformat(time)
-    except ValueError:
+        utc = _utc(datetime.fromisoformat(time))
+    except (ValueError, OverflowError):
         raise LandError(f"{where} has the time {time[:40]!r}: wanted one like 2026-01-01T12:00:00Z") from None
-    utc = stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
     try:
         return np.datetime64((utc - _EPOCH) // timedelta(microseconds=1), "us"), sensor, float(value)
     except ValueError:
         raise LandError(f"{where} has the value {value[:40]!r}: wanted a number") from None
+
+
+def _utc(stamp: datetime) -> datetime:
+    """The time in UTC. Raises OverflowError at the calendar's ends, where the hours about it may be none."""
+    utc = stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+    if utc.year in (MINYEAR, MAXYEAR):
+        raise OverflowError
+    return utc
 
 
 def _by_path(times: Times, sensor: str, template: str) -> dict[str, NDArray[np.intp]]:

@@ -69,12 +69,15 @@ class Pipeline:
         return self._defects
 
     def _read(self, ahead: _Ahead) -> None:
-        """The reader thread: every sensor in order, until storage has been away for several of them."""
+        """The reader thread: every sensor in order, until storage has been away for several of them.
+
+        It must put something for each, whatever happens: the scoring thread would wait for ever.
+        """
         self._read_deaths()
         away: list[UnavailableError] = []
         for sensor in self._outcome.sensors:
             started = time.monotonic()
-            found: Fetched | Decision | Exception
+            found: Fetched | Decision | BaseException
             try:
                 found = (
                     undone(sensor, away[-1])
@@ -85,7 +88,7 @@ class Pipeline:
             except (StorageError, SensorError) as error:
                 found = undone(sensor, error)
                 away = [*away, error] if isinstance(error, UnavailableError) else []
-            except Exception as error:  # noqa: BLE001 (the scoring thread raises it again, for its sensor alone)
+            except BaseException as error:  # noqa: BLE001 (native code panics past Exception; raised again when scored)
                 found = error
             self._outcome.spend("read", time.monotonic() - started)
             ahead.put(found)
@@ -96,6 +99,8 @@ class Pipeline:
                 self._deaths.begin()
         except StorageError as error:
             self._log.warning(f"earlier attempts' notes not read: {error}")
+        except BaseException:  # noqa: BLE001 (notes are advice, worth no sensor)
+            self._log.error("earlier attempts' notes not read", traceback=_traceback())
 
     def _one(self, sensor: str, ahead: _Ahead) -> Decision:
         started = time.monotonic()
@@ -103,17 +108,17 @@ class Pipeline:
             decision = self._decide(sensor, ahead.get())
         except (StorageError, SensorError) as error:
             decision = undone(sensor, error)
-        except Exception:  # noqa: BLE001 (a defect costs its sensor an attempt, not its neighbours theirs)
-            import traceback
-
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 (a defect costs its sensor an attempt, not its neighbours theirs)
             self._defects += 1
-            self._log.error("unexpected error", sensor=sensor, traceback=traceback.format_exc())
+            self._log.error("unexpected error", sensor=sensor, traceback=_traceback())
             why = f"sensor {sensor}: unexpected error in the scorer, its log has the traceback"
             decision = Decision(UNDECIDED, "Interrupted", why)
         return decision._replace(detail={**decision.detail, "seconds": round(time.monotonic() - started, 4)})
 
-    def _decide(self, sensor: str, found: Fetched | Decision | Exception) -> Decision:
-        if isinstance(found, Exception):
+    def _decide(self, sensor: str, found: Fetched | Decision | BaseException) -> Decision:
+        if isinstance(found, BaseException):
             raise found
         if isinstance(found, Decision):
             return found
@@ -148,10 +153,10 @@ class _Ahead:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._found: deque[Fetched | Decision | Exception] = deque()
+        self._found: deque[Fetched | Decision | BaseException] = deque()
         self._bytes = 0
 
-    def put(self, found: Fetched | Decision | Exception) -> None:
+    def put(self, found: Fetched | Decision | BaseException) -> None:
         """Waits for room. A sensor larger than the bound passes when it is alone."""
         size = _size(found)
         with self._changed:
@@ -165,7 +170,7 @@ class _Ahead:
             self._bytes += size
             self._changed.notify_all()
 
-    def get(self) -> Fetched | Decision | Exception:
+    def get(self) -> Fetched | Decision | BaseException:
         """Waits for the next one."""
         with self._changed:
             self._changed.wait_for(lambda: self._found)
@@ -175,5 +180,12 @@ class _Ahead:
             return found
 
 
-def _size(found: Fetched | Decision | Exception) -> int:
+def _size(found: Fetched | Decision | BaseException) -> int:
     return found.size if isinstance(found, Fetched) else 0
+
+
+def _traceback() -> str:
+    # Imported here: only a defect needs it, and every pod would pay for it.
+    import traceback
+
+    return traceback.format_exc()

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from scorer.clock import Stopwatch
 from scorer.contract.exits import Exit
-from scorer.contract.outcome import Header
+from scorer.contract.outcome import UNDECIDED, Decision, Header
 from scorer.contract.work import UsageError, WorkOrder, parse_work_order, sensor_names
 from scorer.deaths import Deaths
 from scorer.fence import Claim
@@ -68,7 +68,11 @@ class _Attempt:
         self._outcome = Outcome(self._header, sensors, clock, self._message_file(environment.message_path))
         self._outcome.take(None)
         watch(order.per_attempt_seconds - clock.seconds(), self._cut_short)
-        self._store = open_store(*order.store, environment.connection_string)
+        try:
+            self._store = open_store(*order.store, environment.connection_string)
+        except AddressError as error:
+            self._cannot_begin(str(error))
+            raise
         self._deaths = Deaths(self._store, self._header) if len(sensors) > 1 else None
         self._clock = clock
 
@@ -90,6 +94,12 @@ class _Attempt:
         except OSError as error:
             self._log.warning(f"no termination message: {path}: {error.strerror}")
             return None
+
+    def _cannot_begin(self, why: str) -> None:
+        """The message has been begun, so the kubelet takes no words from the log: it must say why itself."""
+        for sensor in self._outcome.sensors:
+            self._outcome.decide(sensor, Decision(UNDECIDED, "Interrupted", why))
+        self._outcome.close()
 
     def _cut_short(self, code: Exit) -> None:
         """In the watching thread: says how far it came, and ends the process however busy the others are."""

@@ -12,6 +12,13 @@ from scorer.errors import InputError
 from scorer.window import Window
 
 MAX_TEMPLATE = 512
+MAX_PATH = 1024
+"""Of a path with its tokens filled in: Azure's limit for a blob's name."""
+MAX_SENSOR = 63
+MAX_VERSION = 40
+"""Of a model version's name, a folder below the model's."""
+_BELOW_MODEL = len("/") + MAX_VERSION + len("/model.safetensors")
+
 DATE_TOKENS = ("{yyyy}", "{MM}", "{dd}", "{HH}")
 SENSOR_TOKEN = "{sensor}"  # noqa: S105 (a placeholder in a path)
 
@@ -31,7 +38,7 @@ def is_sensor_name(name: str) -> bool:
 
 def check_model_path(path: str) -> str:
     """The template itself, if it can name a model's folder. Raises TemplateError."""
-    dated = [token for token in _checked(path) if token in DATE_TOKENS]
+    dated = [token for token in _checked(path, _BELOW_MODEL) if token in DATE_TOKENS]
     if dated:
         raise TemplateError(f"path {path!r} holds {dated[0]}: a model's path has no date")
     return _with_sensor(path)
@@ -85,8 +92,8 @@ def _with_sensor(path: str) -> str:
     return path
 
 
-def _checked(path: str) -> list[str]:
-    """The template's tokens. Raises TemplateError."""
+def _checked(path: str, below: int = 0) -> list[str]:
+    """The template's tokens; `below` is the room wanted for names below its path. Raises TemplateError."""
     if not path:
         raise TemplateError(
             "path is empty: wanted one like predictions/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
@@ -109,4 +116,10 @@ def _checked(path: str) -> list[str]:
     for brace in "{}":
         if brace in _TOKEN.sub("", path):
             raise TemplateError(f"path {path!r} holds a single {brace}")
+    longest = len(_expand(path, "x" * MAX_SENSOR, datetime.min)) + below
+    if longest > MAX_PATH:
+        raise TemplateError(
+            f"path holds {SENSOR_TOKEN} {tokens.count(SENSOR_TOKEN)} times and may come to "
+            f"{longest} characters: wanted at most {MAX_PATH}"
+        )
     return tokens

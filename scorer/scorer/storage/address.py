@@ -63,11 +63,12 @@ def azure_address(
             "connection string holds neither AccountKey nor SharedAccessSignature: wanted one of them"
         )
     where = (endpoint or _endpoint(account, fields)).rstrip("/")
+    shown = where.partition("?")[0]  # a query may hold a signature
     if not where.startswith(("https://", "http://")):
-        raise AddressError(f"store endpoint {where!r} is not known: wanted https://HOST")
+        raise AddressError(f"store endpoint {shown!r} is not known: wanted https://HOST")
     if where.startswith("http://") and not allow_http:
         raise AddressError(
-            f"store endpoint {where} is not encrypted: wanted https://, or allowHttp: true beside it"
+            f"store endpoint {shown} is not encrypted: wanted https://, or allowHttp: true beside it"
         )
     return AzureAddress(
         account, container, prefix, where, allow_http, _key(fields.get("accountkey")), _sas(fields)
@@ -94,14 +95,15 @@ def _split(rest: str) -> tuple[str, str, str]:
 
 def _fields(connection_string: str) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for part in connection_string.strip().split(";"):
+    for number, part in enumerate(connection_string.strip().split(";"), 1):
         if not part.strip():
             continue
         name, separator, value = part.partition("=")
         key = name.strip().lower()
         if not separator or key not in _KNOWN | _OTHER_SERVICES:
+            # By number and not by name: of a key that stands there alone, the "name" is the key itself.
             raise AddressError(
-                f"connection string holds {name.strip()[:40]!r}: wanted fields like AccountName=NAME"
+                f"field {number} of the connection string is not known: wanted fields like AccountName=NAME"
             )
         fields[key] = value.strip()
     if fields.get("usedevelopmentstorage", "").lower() == "true":
@@ -125,8 +127,8 @@ def _key(key: str | None) -> str | None:
     if key is not None:
         try:
             binascii.a2b_base64(key, strict_mode=True)
-        except binascii.Error as error:
-            raise AddressError("connection string's AccountKey is not base64: wanted it whole") from error
+        except ValueError:  # binascii.Error is one; characters past ASCII raise it bare
+            raise AddressError("connection string's AccountKey is not base64: wanted it whole") from None
     return key
 
 

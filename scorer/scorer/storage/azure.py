@@ -18,6 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import AzureStore
 
 from scorer.storage import (
+    AddressError,
     Blob,
     ConflictError,
     DeniedError,
@@ -72,25 +73,11 @@ class AzureBlobStore(Store):
     """One container, below a prefix."""
 
     def __init__(self, url: str, address: AzureAddress, retries: Retries = RETRIES) -> None:
+        """Sends nothing yet. Raises AddressError."""
         self.url = url
         self._address = address
         self._retries = retries
-        config: AzureConfig = {"account_name": address.account, "endpoint": address.endpoint}
-        if address.account_key is not None:
-            config["account_key"] = address.account_key
-        if address.sas is not None:
-            config["sas_key"] = address.sas
-        self._store = AzureStore(
-            address.container,
-            prefix=address.prefix or None,
-            config=config,
-            client_options={
-                "allow_http": address.allow_http,
-                "timeout": timedelta(seconds=retries.request_seconds),
-                "connect_timeout": timedelta(seconds=retries.connect_seconds),
-            },
-            retry_config={"max_retries": 0},
-        )
+        self._store = _opened(address, retries)
 
     def get(self, path: str, limit: int | None = None) -> Blob:
         """The object with its bytes."""
@@ -188,6 +175,33 @@ class AzureBlobStore(Store):
         if status:
             return UnavailableError(said)
         return UnavailableError(f"{operation} {path}: {_said(text)}")
+
+
+def _opened(address: AzureAddress, retries: Retries) -> AzureStore:
+    """The client of the container. Raises AddressError."""
+    config: AzureConfig = {"account_name": address.account, "endpoint": address.endpoint}
+    if address.account_key is not None:
+        config["account_key"] = address.account_key
+    if address.sas is not None:
+        config["sas_key"] = address.sas
+    try:
+        return AzureStore(
+            address.container,
+            prefix=address.prefix or None,
+            config=config,
+            client_options={
+                "allow_http": address.allow_http,
+                "timeout": timedelta(seconds=retries.request_seconds),
+                "connect_timeout": timedelta(seconds=retries.connect_seconds),
+            },
+            retry_config={"max_retries": 0},
+        )
+    except (BaseError, ValueError):
+        # A sentence of our own, and no cause beside it: theirs may repeat a key or a signature.
+        raise AddressError(
+            "store's endpoint, prefix or credential cannot be used: wanted https://HOST[:PORT], "
+            "a plain prefix, and AccountKey or SharedAccessSignature as Azure shows it"
+        ) from None
 
 
 def _etag(raw: str | None) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
-from scorer.storage import AddressError
+from scorer.storage import AddressError, open_store
 from scorer.storage.address import EMULATOR_ENDPOINT, EMULATOR_KEY, azure_address
 
 KEY = "c2VjcmV0LWtleQ=="
@@ -57,8 +59,12 @@ def test_an_endpoint_that_is_given_wins() -> None:
         ("acc/cont", None, False, f"AccountName=other;AccountKey={KEY}", "other"),
         ("acc/cont", None, False, "AccountName=acc;AccountKey=not base64!", "AccountKey"),
         ("acc/cont", None, False, "AccountName=acc", "neither"),
-        ("acc/cont", None, False, "my-secret-token", "my-secret-token"),
-        ("acc/cont", None, False, f"AccountName=acc;AccountKye={KEY}", "AccountKye"),
+        ("acc/cont", None, False, "AccountName=acc;AccountKey=schlüssel", "AccountKey"),
+        ("acc/cont", None, False, KEY, "field 1 of"),
+        ("acc/cont", None, False, f"AccountName=acc;{KEY}", "field 2 of"),
+        ("acc/cont", None, False, f"AccountName=acc;AccountKye={KEY}", "field 2 of"),
+        ("acc/cont", f"ftp://x?sig={KEY}", False, None, "ftp://x"),
+        ("acc/cont", f"http://x?sig={KEY}", False, None, "not encrypted"),
     ],
 )
 def test_addresses_that_are_refused(
@@ -67,5 +73,24 @@ def test_addresses_that_are_refused(
     with pytest.raises(AddressError) as refusal:
         azure_address(rest, endpoint, allow_http, string)
     assert names in str(refusal.value)
-    assert KEY not in str(refusal.value)
+    assert KEY.rstrip("=") not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "string"),
+    [
+        ("acc/cont", "BlobEndpoint=https://x.y;SharedAccessSignature=secret"),
+        ("acc/cont", "BlobEndpoint=https://x.y;SharedAccessSignature=sig=secret%ff"),
+        ("acc/cont", f"AccountName=acc;AccountKey={KEY};BlobEndpoint=https://a b?sig=secret"),
+        ("acc/cont", f"AccountName=acc;AccountKey={KEY};BlobEndpoint=https://host:99999?sig=secret"),
+        ("acc/cont/a\\\1/b", f"AccountName=acc;AccountKey={KEY}"),
+    ],
+)
+def test_what_the_storage_client_refuses_is_said_without_secrets(rest: str, string: str) -> None:
+    with pytest.raises(AddressError, match="wanted https://HOST") as refusal:
+        open_store(f"azure://{rest}", connection_string=string)
+    told = "".join(traceback.format_exception(refusal.value))
+    assert "secret" not in told.replace("without_secrets", "")
+    assert KEY not in told

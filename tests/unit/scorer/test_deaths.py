@@ -34,6 +34,13 @@ def puts(store: MemoryStore) -> int:
     return int(store.head("runs/uid/inhand/00003.json").etag, 16)
 
 
+def killed(store: MemoryStore, number: int, *sensors: str) -> None:
+    """The attempt had the last of the sensors in hand, and left nothing but its notes."""
+    deaths = attempt(store, number)
+    for sensor in sensors:
+        deaths.take(sensor)
+
+
 def test_the_first_attempt_writes_one_note(store: MemoryStore) -> None:
     first = attempt(store, 1)
     for sensor in ("a", "b"):
@@ -43,18 +50,29 @@ def test_the_first_attempt_writes_one_note(store: MemoryStore) -> None:
 
 
 def test_a_sensor_in_hand_at_the_second_death_is_left_out_of_the_third(store: MemoryStore) -> None:
-    attempt(store, 1)  # killed, having taken something
-    second = attempt(store, 2)
-    assert not second.crashed("bad")
-    second.take("good")
-    second.take("bad")  # killed
+    killed(store, 1, "good", "bad")
+    assert not attempt(store, 2).crashed("bad")
+    killed(store, 2, "good", "bad")
     third = attempt(store, 3)
     assert third.crashed("bad")
     assert not third.crashed("good")
 
 
+def test_an_attempt_that_took_nothing_in_hand_is_no_death(store: MemoryStore) -> None:
+    attempt(store, 1)  # storage went away and its detail was lost
+    killed(store, 2, "slow")  # so it did here, a little later
+    assert not attempt(store, 3).crashed("slow")
+
+
+def test_notes_that_were_not_read_are_not_written_over(store: MemoryStore) -> None:
+    killed(store, 1, "bad")
+    Deaths(store, header(2)).take("bad")  # beginning was of no avail
+    killed(store, 3, "bad")
+    assert attempt(store, 4).crashed("bad")
+
+
 def test_one_death_leaves_nobody_out(store: MemoryStore) -> None:
-    attempt(store, 1)
+    killed(store, 1, "bad")
     assert not attempt(store, 2).crashed("bad")
 
 
@@ -70,9 +88,9 @@ def test_attempts_that_ended_by_themselves_are_no_deaths(store: MemoryStore) -> 
 
 
 def test_a_death_without_a_name_counts_once(store: MemoryStore) -> None:
-    attempt(store, 1)
-    attempt(store, 2).take("a")
-    attempt(store, 3).take("b")
+    killed(store, 1, "x")
+    killed(store, 2, "a")
+    killed(store, 3, "b")
     fourth = attempt(store, 4)
     assert fourth.crashed("a")
     assert not fourth.crashed("b")

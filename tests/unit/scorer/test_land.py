@@ -77,6 +77,11 @@ def test_plain_tables_with_zones(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "columns 'a,b': wanted time,sensor,value or TS,Device,Tag,Value"),
         ("time,sensor,value\n2026-01-01T12:00:00Z,a,high\n", "line 2 has the value 'high': wanted a number"),
         ("time,sensor,value\nnoon,a,1\n", "line 2 has the time 'noon'"),
+        (
+            "time,sensor,value\n0001-01-01T00:00:00+01:00,a,1\n",
+            "line 2 has the time '0001-01-01T00:00:00+01:00'",
+        ),
+        ("time,sensor,value\n9999-12-31T23:30:00Z,a,1\n", "line 2 has the time '9999"),
         ("time,sensor,value\n2026-01-01T12:00:00Z,a\n", "line 2 has 2 columns: wanted at least 3"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from scorer.contract.paths import (
     TemplateError,
+    check_model_path,
     check_output_path,
     check_readings_path,
     is_sensor_name,
@@ -24,7 +26,7 @@ segments = st.lists(
     min_size=1,
     max_size=5,
 ).map("".join)
-templates = st.lists(segments, min_size=1, max_size=5).map("/".join)
+templates = st.lists(segments, min_size=1, max_size=3).map("/".join)  # so few stay short with any sensor
 SPAN = window("2026-02-28T22:30:00Z", "2026-03-01T01:30:00Z")
 
 
@@ -56,6 +58,21 @@ def test_an_hourly_template_names_each_hour_once() -> None:
 def test_too_long_a_template_is_refused() -> None:
     with pytest.raises(TemplateError, match="513"):
         check_output_path("{sensor}" + "x" * 505)
+
+
+@pytest.mark.parametrize(
+    ("check", "times", "most"),
+    [(check_readings_path, 16, 1024), (check_output_path, 16, 1024), (check_model_path, 15, 1024 - 59)],
+)
+def test_a_template_whose_paths_may_be_too_long_is_refused(
+    check: Callable[[str], str], times: int, most: int
+) -> None:
+    fits = "{sensor}" * times + "x" * (most - 63 * times)
+    assert check(fits) == fits
+    with pytest.raises(
+        TemplateError, match=f"{times} times and may come to 1025 characters: wanted at most 1024"
+    ):
+        check(fits + "x")
 
 
 def test_a_sensor_called_like_a_token_is_impossible() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from scorer.clock import Stopwatch
 from scorer.contract import Decision, Exit, Header, Rows
+from scorer.deaths import Deaths
 from scorer.fence import Claim
 from scorer.logs import Log
 from scorer.outcome import Outcome
@@ -41,12 +42,19 @@ def store() -> MemoryStore:
 
 
 def run(
-    store: MemoryStore, sensors: Sequence[str], attempt: str = ATTEMPT, log: Log | None = None, **changes: Any
+    store: MemoryStore,
+    sensors: Sequence[str],
+    attempt: str = ATTEMPT,
+    log: Log | None = None,
+    *,
+    deaths: bool = False,
+    **changes: Any,
 ) -> Outcome:
     work = order(sensors, **changes)
-    outcome = Outcome(Header(work.run.uid, work.chunk, work.incarnation, attempt), sensors, Stopwatch())
+    header = Header(work.run.uid, work.chunk, work.incarnation, attempt)
+    outcome = Outcome(header, sensors, Stopwatch())
     claim = Claim(work.run.created, work.run.uid, attempt)
-    Pipeline(work, store, claim, outcome, log or Quiet()).run()
+    Pipeline(work, store, claim, outcome, log or Quiet(), Deaths(store, header) if deaths else None).run()
     return outcome
 
 
@@ -176,6 +184,12 @@ def test_a_window_over_two_hours_reads_both(store: MemoryStore) -> None:
     assert len(decision.detail["readings"]) == 2
 
 
+def test_a_version_that_is_too_long_for_a_path_is_no_models(store: MemoryStore) -> None:
+    put_sensor(store, "a")
+    store.put("models/a/current.json", json.dumps({"version": "v" * 41, "sha256": "0" * 64}).encode())
+    assert kinds(run(store, ["a"])) == {"a": "Failed/ModelCorrupt"}
+
+
 # Fencing: of two results the later (run's creation, then attempt) stands.
 
 
@@ -257,7 +271,7 @@ AWAY = UnavailableError("GET x: storage answered 503 ServerBusy")
 class Away(MemoryStore):
     """Raises an error at some paths, once it is told to."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
     at = "readings/"
     asked = 0
 
@@ -301,17 +315,39 @@ def test_storage_that_refuses_fails_the_sensor() -> None:
     assert outcome.exit() is Exit.PARTIAL
 
 
-def test_a_defect_costs_one_sensor_one_attempt() -> None:
+class Panic(BaseException):
+    """Native code's panics come as such: they are no Exception."""
+
+
+@pytest.mark.parametrize("defect", [ZeroDivisionError("oh"), Panic("oh")])
+def test_a_defect_costs_one_sensor_one_attempt(defect: BaseException) -> None:
     store, log = Away(), Quiet()
     for sensor in ("a", "b", "c"):
         put_sensor(store, sensor)
-    store.error, store.at = ZeroDivisionError("oh"), "readings/2026/01/01/12/b"
+    store.error, store.at = defect, "readings/2026/01/01/12/b"
     assert kinds(run(store, ["a", "b", "c"], log=log)) == {
         "a": "Scored",
         "b": "Undecided/Interrupted",
         "c": "Scored",
     }
-    assert any("ZeroDivisionError" in line.get("traceback", "") for line in log.lines)
+    assert any(type(defect).__name__ in line.get("traceback", "") for line in log.lines)
+
+
+@pytest.mark.parametrize("defect", [AWAY, ZeroDivisionError("oh"), Panic("oh")])
+def test_notes_that_cannot_be_read_cost_no_sensor(defect: BaseException) -> None:
+    store, log = Away(), Quiet()
+    put_sensor(store, "a")
+    store.error, store.at = defect, "/inhand/"
+    assert kinds(run(store, ["a"], log=log, deaths=True)) == {"a": "Scored"}
+    assert log.lines[0]["message"].startswith("earlier attempts' notes not read")
+
+
+def test_an_interrupt_from_the_keyboard_is_no_defect() -> None:
+    store = Away()
+    put_sensor(store, "a")
+    store.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run(store, ["a"])
 
 
 def test_the_reader_stays_within_its_bounds() -> None:

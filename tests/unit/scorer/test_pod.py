@@ -167,6 +167,18 @@ def test_a_work_order_that_it_cannot_understand(pod: Pod, text: str, names: str)
     assert "Traceback" not in log
 
 
+def test_a_store_that_it_cannot_open_is_told_in_the_message(pod: Pod) -> None:
+    order = work(["a", "b"]) | {"store": {"url": "azure://acc/cont"}}
+    code, log = pod.run(json.dumps(order), AZURE_STORAGE_CONNECTION_STRING="bare-secret-key==")
+    assert code == Exit.USAGE
+    message = pod.message()
+    assert (pod.kinds(), message["final"]) == (["Undecided/Interrupted"] * 2, True)
+    said = "field 1 of the connection string is not known: wanted fields like AccountName=NAME"
+    assert message["failures"][0] == {"sensor": "a", "reason": "Interrupted", "message": said}
+    assert json.loads(log.splitlines()[-1])["message"] == said
+    assert "bare-secret-key" not in log + pod.message_file.read_text()
+
+
 def test_sensors_by_reference(pod: Pod, tmp_path: Path) -> None:
     names = tmp_path / "names"
     names.write_text("".join(f"s{number}\n" for number in range(10)))
