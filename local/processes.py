@@ -17,6 +17,7 @@ from local.errors import LocalError
 
 PROC = Path("/proc")
 LOG_TAIL_LINES = 15
+_BINDER, _BINDER_SECONDS = "setpriv", 5.0  # takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,21 @@ def end(identities: Sequence[Identity], grace: float) -> None:
         raise LocalError(f"processes {[identity.pid for identity in stuck]} do not end, not even on SIGKILL")
 
 
+def _wait_past(program: str, identity: Identity) -> None:
+    """Wait until a process is no longer `program`, which makes way for another by exec after a moment.
+
+    Of setpriv that means that the bond with the parent holds: whoever dies before leaves an orphan.
+    """
+    deadline = time.monotonic() + _BINDER_SECONDS
+    while living(identity) and time.monotonic() < deadline:
+        try:
+            if (PROC / str(identity.pid) / "exe").readlink().name != program:
+                return
+        except OSError:
+            return  # it ended, or is another user's by now
+        time.sleep(0.002)
+
+
 class Daemons:
     """The long-running programs of one state directory: `pids/NAME.json` and `logs/NAME.log` in it.
 
@@ -94,7 +110,7 @@ class Daemons:
         self.pids = state / "pids"
         self.logs = state / "logs"
         self.prefix = list(prefix)
-        if die_with_parent and (setpriv := shutil.which("setpriv")):
+        if die_with_parent and (setpriv := shutil.which(_BINDER)):
             self.prefix += [setpriv, "--pdeathsig", "KILL"]
 
     def start(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
@@ -131,6 +147,7 @@ class Daemons:
         part = record.with_suffix(".part")
         part.write_text(json.dumps({"pid": identity.pid, "started": identity.started}))
         part.replace(record)
+        _wait_past(_BINDER, identity)
 
     def identity(self, name: str) -> Identity | None:
         """The recorded process of that name if it still runs."""
