@@ -10,21 +10,20 @@ on the same class: `local.cluster` gives it the address and the network namespac
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from local import build, components, kubeconfig, pki
 from local.api import Api, wait_until
 from local.components import Endpoints
 from local.places import SERVICE_ADDRESS, Places
 from local.ports import free_ports
-from local.processes import Daemons
+from local.processes import Daemons, Startable
 
 READY_SECONDS = 90  # a few seconds on an idle machine; test machines are not always idle
 # The API server ignores SIGTERM once etcd has gone, so it is ended, and has ended, before etcd is.
 STOP_ORDER = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 
-class ControlPlane:
+class ControlPlane(Startable):
     """One control plane; everything it writes lies in `state`, a directory of its own.
 
     With `detached` its programs outlive the caller (the command line); otherwise they end with the thread
@@ -93,21 +92,6 @@ class ControlPlane:
         """End all programs, in the order that they can bear; no error if they do not run."""
         for name in STOP_ORDER:
             self.daemons.stop(name, grace=5)
-
-    def __enter__(self) -> "ControlPlane":
-        """Start it; nothing is left running if that fails."""
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
 
     def api(self) -> Api:
         """The API server, as administrator."""

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from local.errors import LocalError
 
@@ -97,6 +99,33 @@ def _wait_past(program: str, identity: Identity) -> None:
         except OSError:
             return  # it ended, or is another user's by now
         time.sleep(0.002)
+
+
+class Startable:
+    """Something with `start` and `stop` that a `with` statement starts and stops."""
+
+    def start(self) -> None:
+        """Start it."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop it; no error if it does not run."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Start it; nothing is left running if that fails."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
 
 
 class Daemons:

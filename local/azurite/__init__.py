@@ -13,7 +13,6 @@ import tempfile
 import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from local.api import wait_until
 from local.commands import find, run
@@ -22,7 +21,7 @@ from local.errors import LocalError
 from local.locks import exclusive
 from local.places import Places
 from local.ports import free_ports
-from local.processes import Daemons
+from local.processes import Daemons, Startable
 
 PORT = 10000
 ACCOUNT = "devstoreaccount1"
@@ -74,7 +73,7 @@ def node() -> str:
     return path
 
 
-class Azurite:
+class Azurite(Startable):
     """One Azurite; its data and log lie in `state`.
 
     On loopback at a free port it ends with the thread that started it. `address`, `port`, `prefix` (a command
@@ -136,28 +135,12 @@ class Azurite:
         """End it; no error if it does not run."""
         self.daemons.stop(_NAME)
 
-    def __enter__(self) -> "Azurite":
-        """Start it; nothing is left running if that fails."""
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
-
     def _answers(self) -> bool:
         address = urllib.parse.urlsplit(self.endpoint)
         connection = http.client.HTTPConnection(self._address, address.port, timeout=2)
         try:
-            connection.request(
-                "GET", f"/{ACCOUNT}?comp=list"
-            )  # refused for want of a signature, which is an answer
+            # Refused for want of a signature, which is an answer.
+            connection.request("GET", f"/{ACCOUNT}?comp=list")
             connection.getresponse().read()
         except (OSError, http.client.HTTPException):
             return False

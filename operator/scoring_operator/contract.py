@@ -193,11 +193,6 @@ class Message:
         """How many sensors are Scored, Skipped or Failed."""
         return sum(count for count, state, _ in self.codes if state is not State.UNDECIDED)
 
-    @property
-    def decided(self) -> bool:
-        """Whether nothing is left to do."""
-        return all(state is not State.UNDECIDED for _, state, _ in self.codes)
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
