@@ -22,7 +22,6 @@ from collections import Counter
 from typing import NamedTuple
 
 from scorer.contract.outcome import Header
-from scorer.fetch import head_or_none
 from scorer.outcome import outcome_path
 from scorer.storage import NotFoundError, Store
 
@@ -74,9 +73,11 @@ class Deaths:
             self._to_note = False
 
     def _ended(self, note: Note) -> bool:
-        return (
-            head_or_none(self._store, outcome_path(self._header._replace(attempt=note.attempt))) is not None
-        )
+        try:
+            self._store.head(outcome_path(self._header._replace(attempt=note.attempt)))
+        except NotFoundError:
+            return False
+        return True
 
     def _write(self, sensor: str | None) -> None:
         notes = [*self._earlier, Note(self._header.attempt, sensor)]

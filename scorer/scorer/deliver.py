@@ -1,50 +1,70 @@
-"""The write stage: puts a prediction into the store, unless a later one stands there."""
+"""The write stage: puts predictions into the store, unless later ones stand there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from scorer.contract.outcome import SCORED, SKIPPED, Decision
-from scorer.fence import Claim, done, prediction_metadata, stands_against
-from scorer.fetch import Fetched, head_or_none
-from scorer.storage import ConflictError, Store, UnavailableError
+from scorer.fence import done, prediction_metadata, stands_against
+from scorer.fetch import Fetched, Kept, undone
+from scorer.outputs import Outputs
+from scorer.storage import ConflictError, StorageError, UnavailableError
 
 if TYPE_CHECKING:
-    from scorer.score import Prediction
+    from scorer.predictions import Prediction
 
 TRIES = 5
 """Conflicts on one object before giving up: each means that another pod has just written it."""
 
 
-def deliver(store: Store, claim: Claim, fetched: Fetched, prediction: Prediction) -> Decision:
-    """Writes the prediction and decides the sensor. Raises StorageError."""
-    prior = fetched.prior
-    about: dict[str, Any] = {
-        "prediction": fetched.output,
-        "readings": [path for path, _ in fetched.readings],
-        "fingerprint": fetched.fingerprint,
-        "model": fetched.model_version,
-    }
-    if prediction.rejected:
-        about["rejectedBy"] = prediction.rejected
-    metadata = prediction_metadata(claim, fetched.fingerprint, prediction.rows, prediction.anomalies)
-    for _ in range(TRIES):
-        if prior and stands_against(prior.metadata, claim) and not done(prior.metadata, fetched.fingerprint):
-            later = prior.metadata["run"]
-            why = f"sensor {fetched.sensor}: {fetched.output} holds the prediction of the later run {later}"
-            return Decision(SKIPPED, "Superseded", why, detail=about)
+class Deliveries:
+    """The way of predictions into the store. Writer threads give to it at the same time."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+
+    def give(self, sensor: str, result: Decision | Kept) -> list[tuple[str, Decision]]:
+        """Takes what needs no writing, and returns the decisions that are final by it."""
+        return [(sensor, result.decision if isinstance(result, Kept) else result)]
+
+    def write(self, fetched: Fetched, prediction: Prediction) -> list[tuple[str, Decision]]:
+        """Writes a prediction, and returns the decisions that are final by it. Storage's errors are such."""
         try:
-            if not (prior and done(prior.metadata, fetched.fingerprint)):
-                store.put(
-                    fetched.output,
-                    prediction.data,
-                    metadata,
-                    if_match=prior.etag if prior else None,
-                    if_none_match=prior is None,
-                )
-        except ConflictError:
-            # Another pod's, or our own first try whose answer was lost: the metadata tells.
-            prior = head_or_none(store, fetched.output)
-            continue
-        return Decision(SCORED, rows=prediction.rows, anomalies=prediction.anomalies, detail=about)
-    raise UnavailableError(f"{fetched.output} was changed by others {TRIES} times while it was being written")
+            return [(fetched.sensor, self._write(fetched, prediction))]
+        except StorageError as error:
+            return [(fetched.sensor, undone(fetched.sensor, error))]
+
+    def _write(self, fetched: Fetched, prediction: Prediction) -> Decision:
+        outputs, prior = self._outputs, fetched.prior
+        path = outputs.path(fetched.sensor)
+        about: dict[str, Any] = {
+            "prediction": path,
+            "readings": [file.path for file in fetched.readings.files],
+            "fingerprint": fetched.fingerprint,
+            "model": fetched.version.name,
+        }
+        if prediction.readings.rejected:
+            about["rejectedBy"] = prediction.readings.rejected
+        rows, anomalies = prediction.readings.rows, prediction.anomalies
+        metadata = prediction_metadata(outputs.claim, fetched.fingerprint, rows, anomalies)
+        for _ in range(TRIES):
+            mine = prior and done(prior.metadata, fetched.fingerprint)
+            if prior and stands_against(prior.metadata, outputs.claim) and not mine:
+                later = prior.metadata["run"]
+                why = f"sensor {fetched.sensor}: {path} holds the prediction of the later run {later}"
+                return Decision(SKIPPED, "Superseded", why, detail=about)
+            try:
+                if not mine:
+                    outputs.store.put(
+                        path,
+                        prediction.encode(),
+                        metadata,
+                        if_match=prior.etag if prior else None,
+                        if_none_match=prior is None,
+                    )
+            except ConflictError:
+                # Another pod's, or our own first try whose answer was lost: the metadata tells.
+                prior = outputs.prior(fetched.sensor)
+                continue
+            return Decision(SCORED, rows=rows, anomalies=anomalies, detail=about)
+        raise UnavailableError(f"{path} was changed by others {TRIES} times while it was being written")

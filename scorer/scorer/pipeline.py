@@ -11,8 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scorer.contract.outcome import FAILED, SCORED, UNDECIDED, Decision, SensorError
-from scorer.deliver import deliver
-from scorer.fetch import Fetched, fetch, undone
+from scorer.deliver import Deliveries
+from scorer.fetch import Fetched, Kept, fetch, undone
+from scorer.outputs import Outputs
+from scorer.sources import Sources
 from scorer.storage import StorageError, UnavailableError
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ class Pipeline:
     ) -> None:
         self._order = order
         self._store = store
-        self._claim = claim
+        self._sources = Sources(store, order.readings, order.window)
+        self._outputs = Outputs(store, order.output, order.window, claim, outcome.sensors)
+        self._deliveries = Deliveries(self._outputs)
         self._outcome = outcome
         self._log = log
         self._deaths = deaths
@@ -56,15 +60,15 @@ class Pipeline:
         ahead = _Ahead()
         threading.Thread(target=self._read, args=(ahead,), name="reader", daemon=True).start()
         # Loaded only now, while the reader is at work.
-        from scorer.score import score
+        from scorer.score import Scoring
 
-        self._score = score
+        self._scoring = Scoring(self._order)
         self._outcome.imported()
         for sensor in self._outcome.sensors:
             self._outcome.take(sensor)
-            decision = self._one(sensor, ahead)
-            self._outcome.decide(sensor, decision)
-            self._tell(sensor, decision)
+            for told, decision in self._one(sensor, ahead):
+                self._outcome.decide(told, decision)
+                self._tell(told, decision)
         self._outcome.take(None)
         return self._defects
 
@@ -77,12 +81,12 @@ class Pipeline:
         away: list[UnavailableError] = []
         for sensor in self._outcome.sensors:
             started = time.monotonic()
-            found: Fetched | Decision | BaseException
+            found: Fetched | Kept | Decision | BaseException
             try:
                 found = (
                     undone(sensor, away[-1])
                     if len(away) >= AWAY_SENSORS
-                    else fetch(self._store, self._order, sensor)
+                    else fetch(self._store, self._order, self._sources, self._outputs, sensor)
                 )
                 away = away if len(away) >= AWAY_SENSORS else []
             except (StorageError, SensorError) as error:
@@ -102,42 +106,45 @@ class Pipeline:
         except BaseException:  # noqa: BLE001 (notes are advice, worth no sensor)
             self._log.error("earlier attempts' notes not read", traceback=_traceback())
 
-    def _one(self, sensor: str, ahead: _Ahead) -> Decision:
+    def _one(self, sensor: str, ahead: _Ahead) -> list[tuple[str, Decision]]:
         started = time.monotonic()
         try:
-            decision = self._decide(sensor, ahead.get())
+            decided = self._decide(sensor, ahead.get())
         except (StorageError, SensorError) as error:
-            decision = undone(sensor, error)
+            decided = self._deliveries.give(sensor, undone(sensor, error))
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 (a defect costs its sensor an attempt, not its neighbours theirs)
             self._defects += 1
             self._log.error("unexpected error", sensor=sensor, traceback=_traceback())
             why = f"sensor {sensor}: unexpected error in the scorer, its log has the traceback"
-            decision = Decision(UNDECIDED, "Interrupted", why)
-        return decision._replace(detail={**decision.detail, "seconds": round(time.monotonic() - started, 4)})
+            decided = self._deliveries.give(sensor, Decision(UNDECIDED, "Interrupted", why))
+        seconds = round(time.monotonic() - started, 4)
+        return [(told, of._replace(detail={**of.detail, "seconds": seconds})) for told, of in decided]
 
-    def _decide(self, sensor: str, found: Fetched | Decision | BaseException) -> Decision:
+    def _decide(
+        self, sensor: str, found: Fetched | Kept | Decision | BaseException
+    ) -> list[tuple[str, Decision]]:
         if isinstance(found, BaseException):
             raise found
-        if isinstance(found, Decision):
-            return found
+        if isinstance(found, Decision | Kept):
+            return self._deliveries.give(sensor, found)
         if self._deaths:
             if self._deaths.crashed(sensor):
                 why = (
                     f"sensor {sensor} was in hand when two attempts died: left out, so that its pack gets on"
                 )
-                return Decision(FAILED, "Crashed", why)
+                return self._deliveries.give(sensor, Decision(FAILED, "Crashed", why))
             self._deaths.take(sensor)
         started = time.monotonic()
-        prediction = self._score(self._order, found)
+        prediction = self._scoring.score(found)
         scored = time.monotonic()
         self._outcome.spend("score", scored - started)
         if isinstance(prediction, Decision):
-            return prediction
-        decision = deliver(self._store, self._claim, found, prediction)
+            return self._deliveries.give(sensor, prediction)
+        decided = self._deliveries.write(found, prediction)
         self._outcome.spend("write", time.monotonic() - scored)
-        return decision
+        return decided
 
     def _tell(self, sensor: str, decision: Decision) -> None:
         if decision.state == SCORED:
@@ -153,10 +160,10 @@ class _Ahead:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._found: deque[Fetched | Decision | BaseException] = deque()
+        self._found: deque[Fetched | Kept | Decision | BaseException] = deque()
         self._bytes = 0
 
-    def put(self, found: Fetched | Decision | BaseException) -> None:
+    def put(self, found: Fetched | Kept | Decision | BaseException) -> None:
         """Waits for room. A sensor larger than the bound passes when it is alone."""
         size = _size(found)
         with self._changed:
@@ -170,7 +177,7 @@ class _Ahead:
             self._bytes += size
             self._changed.notify_all()
 
-    def get(self) -> Fetched | Decision | BaseException:
+    def get(self) -> Fetched | Kept | Decision | BaseException:
         """Waits for the next one."""
         with self._changed:
             self._changed.wait_for(lambda: self._found)
@@ -180,7 +187,7 @@ class _Ahead:
             return found
 
 
-def _size(found: Fetched | Decision | BaseException) -> int:
+def _size(found: Fetched | Kept | Decision | BaseException) -> int:
     return found.size if isinstance(found, Fetched) else 0
 
 

@@ -8,6 +8,7 @@ they were made.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 
     from scorer.model import Model
     from scorer.readings import Readings
+
+
+class Prediction:
+    """One sensor's rows with scores `found` and labels `flagged`, both (rows,)."""
+
+    def __init__(
+        self, model: Model, readings: Readings, found: NDArray[np.float64], flagged: NDArray[np.int8]
+    ) -> None:
+        self.model = model
+        self.readings = readings
+        self.scores = found
+        self.flagged = flagged
+
+    @cached_property
+    def anomalies(self) -> int:
+        """How many rows are flagged."""
+        return int(self.flagged.sum())
+
+    def encode(self) -> bytes:
+        """A file of this sensor alone."""
+        return write_predictions(self.model, self.readings, self.scores, self.flagged)
 
 
 def write_predictions(

@@ -21,6 +21,7 @@ from scorer.contract import (
     output_path,
     parse_work_order,
     readings_paths,
+    shard_of,
 )
 from scorer.contract.paths import check_model_path, check_output_path, check_readings_path
 from scorer.contract.work import SensorFile
@@ -66,6 +67,13 @@ def test_templates_refused(vector: dict[str, str]) -> None:
     with pytest.raises(TemplateError) as refusal:
         CHECKS[vector["field"]](vector["path"])
     assert vector["names"] in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "vector", vectors("shards"), ids=lambda vector: f"{vector['sensor']}-{vector['shards']}"
+)
+def test_shards(vector: dict[str, Any]) -> None:
+    assert shard_of(vector["sensor"], vector["shards"]) == vector["shard"]
 
 
 @pytest.mark.parametrize("vector", vectors("work_orders")["valid"], ids=lambda vector: vector["name"])
@@ -124,10 +132,42 @@ def as_work(order: WorkOrder) -> dict[str, Any]:
         "window": {"start": utc_text(order.window.start), "end": utc_text(order.window.end)},
         "sensors": sensors,
         "store": store,
-        "model": {"path": order.model_path},
-        "readings": {"path": order.readings_path},
-        "output": {"path": order.output_path},
+        "model": _told(path=order.model.path, version=order.model.version, at=order.model.at),
+        "readings": _told(
+            path=order.readings.path,
+            format=order.readings.format,
+            layout=order.readings.layout,
+            columns=order.readings.columns._asdict(),
+            timeZone=order.readings.time_zone,
+            ambiguousTimes=order.readings.ambiguous_times,
+        ),
+        "output": _told(**order.output._asdict()),
         "onMissingReadings": order.on_missing_readings,
         "onMissingModel": order.on_missing_model,
         "perAttemptSeconds": order.per_attempt_seconds,
+        **_told(stage=order.stage, decisions=order.decisions),
     }
+
+
+DEFAULTS = {
+    "version": "Current",
+    "at": None,
+    "format": ("Auto", "Parquet"),
+    "layout": ("hourly", "PerSensor"),
+    "columns": {"time": "time", "sensor": "sensor", "features": {}},
+    "timeZone": "UTC",
+    "ambiguousTimes": "Reject",
+    "shards": 1,
+    "stage": "Score",
+    "decisions": "",
+}
+
+
+def _told(**fields: Any) -> dict[str, Any]:
+    """What a work order need not say is left out, as the operator leaves it out."""
+
+    def said(name: str, value: Any) -> bool:
+        usual = DEFAULTS.get(name, ...)
+        return value not in usual if isinstance(usual, tuple) else value != usual
+
+    return {name: value for name, value in fields.items() if said(name, value)}

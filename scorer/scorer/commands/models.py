@@ -6,18 +6,24 @@ import argparse
 import json
 import re
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scorer.commands.arguments import MODEL_TEMPLATE, add_store, store_of
 from scorer.commands.console import say, table
 from scorer.contract.outcome import SensorError
 from scorer.contract.paths import SENSOR_TOKEN, check_model_path, is_sensor_name, model_folder
+from scorer.contract.work import ModelSource
 from scorer.errors import InputError
-from scorer.fetch import CURRENT, MODEL_FILE, current_version
 from scorer.storage import NotFoundError, Store
+from scorer.versions import CURRENT_FILE, MODEL_FILE, resolve
+from scorer.window import Window
 
 if TYPE_CHECKING:
     from scorer.commands import Subparsers
+
+
+_EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def add(subparsers: Subparsers) -> None:
@@ -69,8 +75,9 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _current(store: Store, template: str, sensor: str) -> str:
-    path = f"{model_folder(template, sensor)}/{CURRENT}"
-    return current_version(store.get(path).data, path)[0]
+    path = f"{model_folder(template, sensor)}/{CURRENT_FILE}"
+    found = resolve(store.get(path).data, path, ModelSource(template), _EVER)
+    return found.name if found else "none"
 
 
 def _versions(store: Store, template: str) -> dict[str, list[str]]:

@@ -22,7 +22,15 @@ from scorer.commands.console import complain, say, table
 from scorer.contract.exits import Exit
 from scorer.contract.outcome import Decision, Header
 from scorer.contract.paths import check_model_path, check_output_path, check_readings_path
-from scorer.contract.work import MAX_SECONDS, Run, StoreAddress, WorkOrder
+from scorer.contract.work import (
+    MAX_SECONDS,
+    ModelSource,
+    Output,
+    ReadingsSource,
+    Run,
+    StoreAddress,
+    WorkOrder,
+)
 from scorer.fence import Claim
 from scorer.logs import Log
 from scorer.outcome import Outcome, outcome_path
@@ -63,7 +71,7 @@ class _Lines(Log):
 def _score(options: argparse.Namespace) -> int:
     store, clock = store_of(options), Stopwatch()
     order = _order(options)
-    sensors = sensors_of(options, store, order.readings_path, order.window)
+    sensors = sensors_of(options, store, order.readings.path, order.window)
     header = Header(order.run.uid, order.chunk, order.incarnation, clock.attempt())
     outcome = Outcome(header, sensors, clock)
     claim = Claim(order.run.created, order.run.uid, header.attempt)
@@ -83,9 +91,9 @@ def _order(options: argparse.Namespace) -> WorkOrder:
         window=window_of(options),
         sensors=(),
         store=StoreAddress(options.store, options.endpoint, options.allow_http),
-        model_path=check_model_path(options.model),
-        readings_path=check_readings_path(options.readings),
-        output_path=check_output_path(options.output),
+        model=ModelSource(check_model_path(options.model)),
+        readings=ReadingsSource(check_readings_path(options.readings)),
+        output=Output(check_output_path(options.output)),
         on_missing_readings=options.on_missing_readings,
         on_missing_model=options.on_missing_model,
         per_attempt_seconds=MAX_SECONDS,

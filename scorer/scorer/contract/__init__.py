@@ -18,7 +18,7 @@ from scorer.contract.outcome import (
     encode_codes,
     encode_message,
 )
-from scorer.contract.paths import TemplateError, is_sensor_name, output_path, readings_paths
+from scorer.contract.paths import TemplateError, is_sensor_name, output_path, readings_paths, shard_of
 from scorer.contract.work import Run, StoreAddress, UsageError, WorkOrder, parse_work_order
 
 __all__ = [
@@ -42,4 +42,5 @@ __all__ = [
     "output_path",
     "parse_work_order",
     "readings_paths",
+    "shard_of",
 ]

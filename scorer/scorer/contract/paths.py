@@ -1,10 +1,13 @@
 """Sensor names and path templates: which object in the store holds what.
 
-A template is a relative path with the tokens `{sensor} {yyyy} {MM} {dd} {HH}`; date parts are UTC.
+A template is a relative path with the tokens `{sensor} {yyyy} {MM} {dd} {HH}`; date parts are UTC. A path of
+predictions in shards holds `{shard}` in the place of `{sensor}`. A path of readings without `{sensor}` is of
+files that sensors share, and its last segment may hold one `*`: all such files of the folder.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime
 
@@ -21,6 +24,8 @@ _BELOW_MODEL = len("/") + MAX_VERSION + len("/model.safetensors")
 
 DATE_TOKENS = ("{yyyy}", "{MM}", "{dd}", "{HH}")
 SENSOR_TOKEN = "{sensor}"  # noqa: S105 (a placeholder in a path)
+SHARD_TOKEN = "{shard}"  # noqa: S105 (likewise)
+ANY = "*"
 
 # A Kubernetes label value that is also one segment of a path.
 _SENSOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
@@ -38,6 +43,8 @@ def is_sensor_name(name: str) -> bool:
 
 def check_model_path(path: str) -> str:
     """The template itself, if it can name a model's folder. Raises TemplateError."""
+    if ANY in path:
+        raise TemplateError(f"path {path!r} holds {ANY}: a model lies in one place")
     dated = [token for token in _checked(path, _BELOW_MODEL) if token in DATE_TOKENS]
     if dated:
         raise TemplateError(f"path {path!r} holds {dated[0]}: a model's path has no date")
@@ -45,15 +52,24 @@ def check_model_path(path: str) -> str:
 
 
 def check_readings_path(path: str) -> str:
-    """The template itself, if it can name a readings file. Raises TemplateError."""
+    """The template itself, if it can name readings files. Raises TemplateError."""
     _checked(path)
+    folder, _, name = path.rpartition("/")
+    if ANY in folder or name.count(ANY) > 1:
+        raise TemplateError(
+            f"path {path!r} holds {ANY} in a folder or twice: wanted it once, in a file's name"
+        )
     return path
 
 
-def check_output_path(path: str) -> str:
+def check_output_path(path: str, sharded: bool = False) -> str:
     """The template itself, if it can name a prediction file. Raises TemplateError."""
-    _checked(path)
-    return _with_sensor(path)
+    tokens = _checked(path, token=SHARD_TOKEN if sharded else SENSOR_TOKEN)
+    if ANY in path:
+        raise TemplateError(f"path {path!r} holds {ANY}: predictions are written to one place")
+    if sharded and SHARD_TOKEN not in tokens:
+        raise TemplateError(f"path {path!r} does not hold {SHARD_TOKEN}: all shards would share one object")
+    return path if sharded else _with_sensor(path)
 
 
 def model_folder(path: str, sensor: str) -> str:
@@ -64,6 +80,47 @@ def model_folder(path: str, sensor: str) -> str:
 def output_path(path: str, sensor: str, window: Window) -> str:
     """Where a sensor's predictions for the window go: date parts are those of the window's start."""
     return _expand(path, sensor, window.start)
+
+
+def shard_path(path: str, shard: int, window: Window) -> str:
+    """Where the predictions of all sensors of a shard go."""
+    return _expand(path, "", window.start).replace(SHARD_TOKEN, f"{shard:05}")
+
+
+def shard_of(sensor: str, shards: int) -> int:
+    """The shard of a sensor: by a hash of its name alone, so that it is the same in every run.
+
+    The first 8 bytes of the name's SHA-256, as a big-endian number, modulo the number of shards.
+    """
+    return int.from_bytes(hashlib.sha256(sensor.encode()).digest()[:8], "big") % shards
+
+
+def is_shared(path: str) -> bool:
+    """Whether a readings path is of files that sensors share."""
+    return SENSOR_TOKEN not in path
+
+
+def day_folder(root: str, window: Window) -> str:
+    """`ROOT/yyyy/MM/dd/HH` of the window's start, for what belongs to a window beside its predictions."""
+    return _expand(f"{root}/{'/'.join(DATE_TOKENS)}", "", window.start)
+
+
+def rejected_path(sensor: str, window: Window) -> str:
+    """Where the rows that could not be scored go, each with its reason."""
+    return f"{day_folder('rejected', window)}/{sensor}.jsonl"
+
+
+def output_folder(path: str, window: Window) -> str:
+    """The folder of the window's predictions, where `_SUCCESS` goes.
+
+    It is all before the first segment with a sensor's or shard's token; empty for a template that begins so.
+    """
+    kept = []
+    for segment in path.split("/")[:-1]:
+        if SENSOR_TOKEN in segment or SHARD_TOKEN in segment:
+            break
+        kept.append(segment)
+    return _expand("/".join(kept), "", window.start)
 
 
 def readings_paths(path: str, sensor: str, window: Window) -> list[str]:
@@ -92,7 +149,7 @@ def _with_sensor(path: str) -> str:
     return path
 
 
-def _checked(path: str, below: int = 0) -> list[str]:
+def _checked(path: str, below: int = 0, token: str = SENSOR_TOKEN) -> list[str]:
     """The template's tokens; `below` is the room wanted for names below its path. Raises TemplateError."""
     if not path:
         raise TemplateError(
@@ -110,9 +167,9 @@ def _checked(path: str, below: int = 0) -> list[str]:
         if segment in ("", ".", ".."):
             raise TemplateError(f"path {path!r} has the segment {segment!r}{'' if segment else ' (empty)'}")
     tokens = _TOKEN.findall(path)
-    for token in tokens:
-        if token not in (SENSOR_TOKEN, *DATE_TOKENS):
-            raise TemplateError(f"path {path!r} holds {token}: wanted {SENSOR_TOKEN} {' '.join(DATE_TOKENS)}")
+    for found in tokens:
+        if found not in (token, *DATE_TOKENS):
+            raise TemplateError(f"path {path!r} holds {found}: wanted {token} {' '.join(DATE_TOKENS)}")
     for brace in "{}":
         if brace in _TOKEN.sub("", path):
             raise TemplateError(f"path {path!r} holds a single {brace}")

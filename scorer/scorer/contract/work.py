@@ -10,18 +10,42 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from scorer.contract.paths import check_model_path, check_output_path, check_readings_path, is_sensor_name
+from scorer.contract.paths import (
+    MAX_VERSION,
+    check_model_path,
+    check_output_path,
+    check_readings_path,
+    is_sensor_name,
+)
 from scorer.errors import InputError
 from scorer.window import Window, utc_time, window
 
 VERSION = 1
 MAX_SENSORS = 1000
+MAX_RUN_SENSORS = 100_000
+"""Of a whole run, which is what the publish stage works on."""
+MAX_SHARDS = 512
+MAX_COLUMNS = 1000
+MAX_COLUMN = 253
 MAX_SECONDS = 86_400
 MAX_NUMBER = (
     1_000_000  # chunks, incarnations and lines of a sensor list: beyond any run that Kubernetes could hold
 )
 _SCHEMES = ("azure://", "file://", "memory://")
 _POLICIES = ("Skip", "Fail")
+
+SCORE, PUBLISH = "Score", "Publish"
+STAGES = (SCORE, PUBLISH)
+CURRENT, AS_OF_WINDOW_END = "Current", "AsOfWindowEnd"
+AUTO, PARQUET, CSV, JSON_LINES, JSON_ARRAY = "Auto", "Parquet", "CSV", "JSONLines", "JSON"
+READINGS_FORMATS = (AUTO, PARQUET, CSV, JSON_LINES, JSON_ARRAY)
+HOURLY, ASA = "hourly", "asa"
+READINGS_LAYOUTS = (HOURLY, ASA)
+REJECT, EARLIER, LATER = "Reject", "Earlier", "Later"
+AMBIGUOUS_TIMES = (REJECT, EARLIER, LATER)
+OUTPUT_FORMATS = (PARQUET, CSV)
+PER_SENSOR, SHARDED = "PerSensor", "Sharded"
+OUTPUT_LAYOUTS = (PER_SENSOR, SHARDED)
 
 T = TypeVar("T")
 
@@ -55,8 +79,56 @@ class SensorFile(NamedTuple):
     size: int
 
 
+class ModelSource(NamedTuple):
+    """Where models lie and which version of each counts.
+
+    `version` is Current, AsOfWindowEnd or a version's name. What is registered or switched after the instant
+    `at` (RFC 3339) does not count, so that all pods of a run see the same; None means now.
+    """
+
+    path: str
+    version: str = CURRENT
+    at: str | None = None
+
+
+class Columns(NamedTuple):
+    """What a readings file calls its columns.
+
+    `sensor` is a column's name, or a template of them like `device-{Device}-tag-{Tag}`; it matters only in
+    files that many sensors share. `features` maps a model's feature to its column; others keep their name.
+    """
+
+    time: str = "time"
+    sensor: str = "sensor"
+    features: Mapping[str, str] = {}
+
+
+class ReadingsSource(NamedTuple):
+    """Where readings lie and how they are written.
+
+    A path without `{sensor}` is of files that all sensors share; its last segment may hold one `*`, for
+    several files in the folder. `time_zone` is an IANA name, for times that are written without a zone.
+    """
+
+    path: str
+    format: str = AUTO
+    layout: str = HOURLY
+    columns: Columns = Columns()
+    time_zone: str = "UTC"
+    ambiguous_times: str = REJECT
+
+
+class Output(NamedTuple):
+    """Where predictions go: a file for each sensor, or `shards` files, each of many sensors."""
+
+    path: str
+    format: str = PARQUET
+    layout: str = PER_SENSOR
+    shards: int = 1
+
+
 class WorkOrder(NamedTuple):
-    """One chunk's work, checked."""
+    """One chunk's work, checked. Of the publish stage: the whole run's sensors, and `decisions`."""
 
     run: Run
     chunk: int
@@ -64,12 +136,15 @@ class WorkOrder(NamedTuple):
     window: Window
     sensors: tuple[str, ...] | SensorFile
     store: StoreAddress
-    model_path: str
-    readings_path: str
-    output_path: str
+    model: ModelSource
+    readings: ReadingsSource
+    output: Output
     on_missing_readings: str
     on_missing_model: str
     per_attempt_seconds: int
+    stage: str = SCORE
+    decisions: str = ""
+    """Path of a file with the operator's decisions on the run's sensors: the publish stage only."""
 
 
 def parse_work_order(text: str) -> WorkOrder:
@@ -81,20 +156,27 @@ def parse_work_order(text: str) -> WorkOrder:
     version = order.get("v") if isinstance(order, dict) else None
     if version != VERSION or isinstance(version, bool):
         raise UsageError(f"work order has v = {version!r}: this scorer understands {VERSION}")
-    fields = _object(order, "", _FIELDS)
+    fields = _object(order, "", _FIELDS, ("stage", "decisions"))
+    stage = _choice(fields.get("stage", SCORE), "stage", STAGES)
+    if (stage == PUBLISH) != ("decisions" in fields):
+        raise UsageError(
+            f"work order: decisions belong to the stage {PUBLISH} and to no other: found {stage}"
+        )
     return WorkOrder(
         run=_run(fields["run"]),
         chunk=_number(fields["chunk"], "chunk"),
         incarnation=_number(fields["incarnation"], "incarnation"),
         window=_window(fields["window"]),
-        sensors=_sensors(fields["sensors"]),
+        sensors=_sensors(fields["sensors"], MAX_SENSORS if stage == SCORE else MAX_RUN_SENSORS),
         store=_store(fields["store"]),
-        model_path=_path(fields["model"], "model", check_model_path),
-        readings_path=_path(fields["readings"], "readings", check_readings_path),
-        output_path=_path(fields["output"], "output", check_output_path),
-        on_missing_readings=_policy(fields["onMissingReadings"], "onMissingReadings"),
-        on_missing_model=_policy(fields["onMissingModel"], "onMissingModel"),
+        model=_model(fields["model"]),
+        readings=_readings(fields["readings"]),
+        output=_output(fields["output"]),
+        on_missing_readings=_choice(fields["onMissingReadings"], "onMissingReadings", _POLICIES),
+        on_missing_model=_choice(fields["onMissingModel"], "onMissingModel", _POLICIES),
         per_attempt_seconds=_number(fields["perAttemptSeconds"], "perAttemptSeconds", 1, MAX_SECONDS),
+        stage=stage,
+        decisions=_text(fields["decisions"], "decisions", 4096) if stage == PUBLISH else "",
     )
 
 
@@ -181,19 +263,19 @@ def _window(value: Any) -> Window:
     return _checked("window", lambda: window(start, end))
 
 
-def _sensors(value: Any) -> tuple[str, ...] | SensorFile:
+def _sensors(value: Any, most: int) -> tuple[str, ...] | SensorFile:
     if isinstance(value, dict) and "names" in value:
         names = _object(value, "sensors", ["names"])["names"]
-        if not isinstance(names, list) or not 0 < len(names) <= MAX_SENSORS:
+        if not isinstance(names, list) or not 0 < len(names) <= most:
             raise UsageError(
-                f"work order: sensors.names is {_short(names)}: wanted a list of 1 to {MAX_SENSORS} names"
+                f"work order: sensors.names is {_short(names)}: wanted a list of 1 to {most} names"
             )
         return _names(names, "sensors.names")
     lines = _object(value, "sensors", ["file", "from", "count"])
     return SensorFile(
         _text(lines["file"], "sensors.file", 4096),
         _number(lines["from"], "sensors.from"),
-        _number(lines["count"], "sensors.count", 1, MAX_SENSORS),
+        _number(lines["count"], "sensors.count", 1, most),
     )
 
 
@@ -226,16 +308,74 @@ def _store(value: Any) -> StoreAddress:
     )
 
 
-def _path(value: Any, field: str, check: Callable[[str], str]) -> str:
-    path = _object(value, field, ["path"])["path"]
+def _model(value: Any) -> ModelSource:
+    model = _object(value, "model", ["path"], ("version", "at"))
+    version = _text(model.get("version", CURRENT), "model.version", MAX_VERSION)
+    if not version.replace("-", "").isalnum() or not version.isascii():  # it becomes a part of a path
+        raise UsageError(f"work order: model.version is {_short(version)}: wanted letters, digits and -")
+    at = _text(model["at"], "model.at") if "at" in model else None
+    if at is not None:
+        _checked("model.at", lambda: utc_time(at))
+    return ModelSource(_path(model["path"], "model", check_model_path), version, at)
+
+
+def _readings(value: Any) -> ReadingsSource:
+    readings = _object(
+        value, "readings", ["path"], ("format", "layout", "columns", "timeZone", "ambiguousTimes")
+    )
+    source = ReadingsSource(
+        path=_path(readings["path"], "readings", check_readings_path),
+        format=_choice(readings.get("format", AUTO), "readings.format", READINGS_FORMATS),
+        layout=_choice(readings.get("layout", HOURLY), "readings.layout", READINGS_LAYOUTS),
+        columns=_columns(readings.get("columns", {})),
+        time_zone=_text(readings.get("timeZone", "UTC"), "readings.timeZone", 64),
+        ambiguous_times=_choice(
+            readings.get("ambiguousTimes", REJECT), "readings.ambiguousTimes", AMBIGUOUS_TIMES
+        ),
+    )
+    if source.layout == ASA and "{HH}" not in source.path:
+        raise UsageError("work order: readings.layout is asa: wanted a readings.path with {HH}")
+    return source
+
+
+def _columns(value: Any) -> Columns:
+    columns = _object(value, "readings.columns", [], ("time", "sensor", "features"))
+    features = columns.get("features", {})
+    if not isinstance(features, dict) or len(features) > MAX_COLUMNS:
+        raise UsageError(f"work order: readings.columns.features is {_short(features)}: wanted an object")
+    return Columns(
+        _text(columns.get("time", "time"), "readings.columns.time", MAX_COLUMN),
+        _text(columns.get("sensor", "sensor"), "readings.columns.sensor", MAX_COLUMN),
+        {
+            _text(feature, "readings.columns.features", MAX_COLUMN): _text(
+                column, f"readings.columns.features.{feature}", MAX_COLUMN
+            )
+            for feature, column in features.items()
+        },
+    )
+
+
+def _output(value: Any) -> Output:
+    output = _object(value, "output", ["path"], ("format", "layout", "shards"))
+    layout = _choice(output.get("layout", PER_SENSOR), "output.layout", OUTPUT_LAYOUTS)
+    path = _path(output["path"], "output", lambda path: check_output_path(path, layout == SHARDED))
+    form = _choice(output.get("format", PARQUET), "output.format", OUTPUT_FORMATS)
+    if layout == PER_SENSOR and "shards" in output:
+        raise UsageError(f"work order: output.shards belongs to the layout {SHARDED}: found {layout}")
+    if layout == SHARDED and form != PARQUET:
+        raise UsageError(f"work order: output.format is {form}: wanted {PARQUET} for the layout {SHARDED}")
+    return Output(path, form, layout, _number(output.get("shards", 1), "output.shards", 1, MAX_SHARDS))
+
+
+def _path(path: Any, field: str, check: Callable[[str], str]) -> str:
     if not isinstance(path, str):
         raise UsageError(f"work order: {field}.path is {_short(path)}: wanted a path")
     return _checked(f"{field}.path", lambda: check(path))
 
 
-def _policy(value: Any, field: str) -> str:
-    if value not in _POLICIES:
-        raise UsageError(f"work order: {field} is {_short(value)}: wanted {' or '.join(_POLICIES)}")
+def _choice(value: Any, field: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"work order: {field} is {_short(value)}: wanted {' or '.join(choices)}")
     return str(value)
 
 

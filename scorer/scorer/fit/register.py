@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from scorer.contract.paths import check_model_path, is_sensor_name, model_folder
 from scorer.errors import InputError
-from scorer.fetch import CURRENT, MODEL_FILE
 from scorer.model.file import read_model
 from scorer.storage import ConflictError, NotFoundError, Store
+from scorer.versions import CURRENT_FILE, MODEL_FILE
 from scorer.window import utc_text, utc_time
 
 MODEL_TEMPLATE = "models/{sensor}"
@@ -57,7 +57,7 @@ def register(store: Store, sensor: str, data: bytes, template: str = MODEL_TEMPL
     folder = model_folder(template, sensor)
     _put_version(store, f"{folder}/{version}", data, sha256, header)
     current = {"version": version, "sha256": sha256, "validFrom": utc_text(valid_from)}
-    changed = _switch(store, f"{folder}/{CURRENT}", json.dumps(current, indent=1).encode())
+    changed = _switch(store, f"{folder}/{CURRENT_FILE}", json.dumps(current, indent=1).encode())
     return Registered(sensor, version, sha256, changed)
 
 

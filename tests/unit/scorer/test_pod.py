@@ -42,15 +42,15 @@ runpy.run_module("scorer", run_name="__main__")
 # Waits for ever, or dies, when a sensor of that name is scored.
 TROUBLED = """
 import os, signal, sys, time
-import scorer.pipeline as pipeline
-deliver = pipeline.deliver
-def troubled(store, claim, fetched, prediction):
+from scorer.deliver import Deliveries
+write = Deliveries.write
+def troubled(self, fetched, prediction):
     if fetched.sensor == "hangs":
         time.sleep(600)
     if fetched.sensor == "kills":
         os.kill(os.getpid(), signal.SIGKILL)
-    return deliver(store, claim, fetched, prediction)
-pipeline.deliver = troubled
+    return write(self, fetched, prediction)
+Deliveries.write = troubled
 from scorer.pod import main
 main(sys.argv[1:])
 """

@@ -24,6 +24,8 @@ from scorer.parquet import open_parquet, row_counts, row_groups
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from scorer.contract.work import ReadingsSource
+    from scorer.sources import Found
     from scorer.window import Window
 
 TIME = "time"
@@ -47,6 +49,19 @@ class Readings(NamedTuple):
     rows: Rows
     rejected: dict[str, int]
     """Rejected rows by reason."""
+
+
+class Reader:
+    """Decodes readings of one window; what sensors share is decoded once."""
+
+    def __init__(self, source: ReadingsSource, span: Window) -> None:
+        self._source = source
+        self._span = span
+
+    def read(self, found: Found, sensor: str, features: Sequence[str]) -> Readings:
+        """The sensor's rows of the window. Raises SensorError."""
+        del sensor  # every file is one sensor's
+        return read_readings([(file.path, file.data) for file in found.files], features, self._span)
 
 
 def read_readings(files: Sequence[tuple[str, bytes]], features: Sequence[str], window: Window) -> Readings:
