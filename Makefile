@@ -27,11 +27,11 @@ test: $(VENV) ## All tests: unit, chart (Helm), component (Azurite), API server,
 cluster: $(VENV) ## Bring up the cluster (KWOK_NODES=10: and so many simulated nodes); kubeconfig at .cache/cluster/kubeconfig
 	@$(PY) -m local up $(if $(KWOK_NODES),--kwok-nodes $(KWOK_NODES))
 
-images: $(VENV) ## Build both images and load them into the running cluster
-	@$(PY) -m local images
+images: $(VENV) ## Build both images and load them into the running cluster (ALSO=sklearn: that runtime's too)
+	@$(PY) -m local images $(if $(ALSO),--also $(ALSO))
 
-deploy: $(VENV) ## Cluster, storage, images, and the operator installed with Helm
-	@$(PY) -m local deploy
+deploy: $(VENV) ## Cluster, storage, images, and the operator installed with Helm (ALSO=sklearn: that runtime too)
+	@$(PY) -m local deploy $(if $(ALSO),--also $(ALSO))
 
 status: $(VENV) ## What runs, and where
 	@$(PY) -m local status

@@ -34,7 +34,7 @@ class Api:
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         address = urllib.parse.urlsplit(cluster["server"])
         self._host, self._port = address.hostname or "", address.port
-        self._tls = ssl.create_default_context(
+        self.tls = ssl.create_default_context(
             cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
         )
         with (
@@ -43,13 +43,13 @@ class Api:
             for part in ("client-certificate-data", "client-key-data"):
                 client.write(base64.b64decode(user[part]))
             client.flush()
-            self._tls.load_cert_chain(client.name)
+            self.tls.load_cert_chain(client.name)
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = "application/json"
     ) -> Any:
         """One request: the decoded answer, ApiError when it is not 2xx, OSError when there is none."""
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._tls, timeout=10)
+        connection = http.client.HTTPSConnection(self._host, self._port, context=self.tls, timeout=10)
         try:
             payload = None if body is None else json.dumps(body).encode()
             connection.request(

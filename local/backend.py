@@ -1,5 +1,6 @@
 """Which of the two ways to a cluster is taken on this machine; both can do the same."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -30,8 +31,8 @@ class Backend(Protocol):
     def down(self) -> None:
         """Remove it."""
 
-    def images(self) -> list[Image]:
-        """Build the product images and give them to it."""
+    def images(self, also: Sequence[str] = ()) -> list[Image]:
+        """Build the product images, and those of the runtimes in `also`, and give them to it."""
 
     def azurite(self) -> Azurite:
         """Its Blob Storage."""

@@ -1,5 +1,6 @@
 """Buildah, the image builder without a daemon, with a storage of this checkout's own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from local import mounts
@@ -44,6 +45,19 @@ def build(places: Places, dockerfile: Path, context: Path, image: str, base: str
         *arguments,
         context,
     )
+
+
+def run_in(places: Places, image: str, command: Sequence[str], volume: Path) -> str:
+    """Run a command in an image's file tree, as its user, with a directory of ours at `/volume`; its output.
+
+    It sees this machine's network, and is not limited: a test of what the image holds, not of a container.
+    """
+    container = buildah(places, "from", "--pull-never", image).strip()
+    try:
+        bound = ("--isolation", "chroot", "--volume", f"{volume}:/volume")
+        return buildah(places, "run", *bound, container, "--", *command)
+    finally:
+        buildah(places, "rm", container)
 
 
 def archive(places: Places, image: str, target: Path) -> None:

@@ -11,7 +11,7 @@ from local.console import say, stage
 from local.controlplane import ControlPlane
 from local.deploy import deploy
 from local.errors import LocalError
-from local.images import PARTS
+from local.images import RUNTIMES, wanted
 from local.places import Places
 
 
@@ -47,13 +47,25 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, run, text in (
         ("status", _status, "say whether the cluster is up, and where"),
-        ("images", _images, "build the operator's and the scorer's image and load them into the cluster"),
         ("azurite", _azurite, "start Blob Storage for the cluster"),
-        ("deploy", _deploy, "all of these, and the operator installed by Helm"),
-        ("wheels", _wheels, "fill the Dockerfiles' build contexts (for `docker build`)"),
         ("doctor", _doctor, "say what is there, what is missing, and what cannot work here"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
+
+    for name, make, text in (
+        ("images", _images, "build the operator's and the scorer's image and load them into the cluster"),
+        ("deploy", _deploy, "all of these, and the operator installed by Helm"),
+        ("wheels", _wheels, "fill the Dockerfiles' build contexts (for `docker build`)"),
+    ):
+        built = commands.add_parser(name, help=text)
+        built.add_argument(
+            "--also",
+            action="append",
+            default=[],
+            choices=RUNTIMES,
+            help="the image of this further runtime too: large, and minutes to build the first time",
+        )
+        built.set_defaults(run=make)
 
     tool = commands.add_parser("tool", help="print the path of a program, built if need be")
     tool.add_argument("name", help="kubectl, helm, etcd, ...")
@@ -117,8 +129,8 @@ def _status(_: argparse.Namespace, places: Places) -> int:
     return 0
 
 
-def _images(_: argparse.Namespace, places: Places) -> int:
-    for image in choose(places).images():
+def _images(arguments: argparse.Namespace, places: Places) -> int:
+    for image in choose(places).images(arguments.also):
         print(f"{image.name} {image.digest}")
     return 0
 
@@ -131,14 +143,14 @@ def _azurite(_: argparse.Namespace, places: Places) -> int:
     return 0
 
 
-def _deploy(_: argparse.Namespace, places: Places) -> int:
-    deployed = deploy(places, choose(places))
+def _deploy(arguments: argparse.Namespace, places: Places) -> int:
+    deployed = deploy(places, choose(places), runtimes=arguments.also)
     print(f"export KUBECONFIG={deployed.tools.kubeconfig}")
     return 0
 
 
-def _wheels(_: argparse.Namespace, places: Places) -> int:
-    for part in PARTS:
+def _wheels(arguments: argparse.Namespace, places: Places) -> int:
+    for part in wanted(arguments.also):
         print(wheels.third_party(places, part))
         wheels.own(places, part)
     return 0

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from local import cgroups, doctor, images, kwok, network, sweep
@@ -91,11 +92,11 @@ class Cluster:
         """The control plane of the running cluster."""
         return self._plane(self._at())
 
-    def images(self) -> list[Image]:
-        """Build both product images, and give the cluster those that it does not have yet."""
+    def images(self, also: Sequence[str] = ()) -> list[Image]:
+        """Build the product images, and give the cluster those that it does not have yet."""
         _require_root()
         self._at()
-        built = [images.product(self.places, part) for part in images.PARTS]
+        built = [images.product(self.places, part) for part in images.wanted(also)]
         record = self.places.state / "images.json"
         loaded = json.loads(record.read_text()) if record.is_file() else {}
         for image in built:

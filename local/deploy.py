@@ -20,6 +20,11 @@ NAMESPACE = "sensorscore-demo"
 STORE_URL = f"azure://{ACCOUNT}/sensorscore"
 SECRET = {"name": "sensorscore-storage", "key": "connection-string"}
 _CHART = "charts/sensorscore"
+# As on a cluster with a pool of its own for scoring; kind's worker node carries label and taint.
+_POOL = {
+    "nodeSelector": {"sensorscore.dev/pool": "scoring"},
+    "tolerations": [{"key": "sensorscore.dev/scoring", "operator": "Exists", "effect": "NoSchedule"}],
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,13 @@ class Deployed:
     azurite: Azurite
 
 
-def deploy(places: Places, backend: Backend, more: Sequence[str] = ()) -> Deployed:
+def deploy(
+    places: Places, backend: Backend, more: Sequence[str] = (), runtimes: Sequence[str] = ()
+) -> Deployed:
     """Install or upgrade everything; what is there already is left as it is.
 
-    ScoringRuns may lie in the demo's namespace, and in `more` of them.
+    ScoringRuns may lie in the demo's namespace, and in `more` of them. They may name `runtimes` beside the
+    default one.
     """
     namespaces = (NAMESPACE, *more)
     backend.up()
@@ -41,13 +49,15 @@ def deploy(places: Places, backend: Backend, more: Sequence[str] = ()) -> Deploy
     azurite = backend.azurite()
     with stage("Azurite"):
         azurite.start()
-    built = {image.name: image.digest for image in backend.images()}
+    built = {image.name: image.digest for image in backend.images(runtimes)}
     with stage(f"namespaces {', '.join((SYSTEM, *namespaces))}, under Pod Security restricted"):
         tools.apply(*map(_namespace, (SYSTEM, *namespaces)))
         tools.apply(*(_secret(each, azurite.connection_string) for each in namespaces))
     with stage(f"helm upgrade --install {RELEASE} {_CHART}"):
         operator = built[images.name(places, "operator")]
-        _release(places, tools, chart_values(azurite.endpoint, namespaces, operator))
+        values = chart_values(azurite.endpoint, namespaces, operator)
+        values["runtimes"] |= {runtime: _runtime(places, runtime) for runtime in runtimes}
+        _release(places, tools, values)
     return Deployed(tools, azurite)
 
 
@@ -64,18 +74,19 @@ def chart_values(endpoint: str, namespaces: Sequence[str], operator_digest: str)
                 "namespaces": list(namespaces),
             }
         },
-        # As on a cluster with a pool of its own for scoring; kind's worker node carries label and taint.
-        "runtimes": {
-            "default": {
-                "nodeSelector": {"sensorscore.dev/pool": "scoring"},
-                "tolerations": [
-                    {"key": "sensorscore.dev/scoring", "operator": "Exists", "effect": "NoSchedule"}
-                ],
-            }
-        },
+        "runtimes": {"default": dict(_POOL)},
         # A rebuilt image has the old tag: this makes a new pod of it.
         "podAnnotations": {"sensorscore.dev/image": operator_digest},
     }
+
+
+def _runtime(places: Places, runtime: str) -> dict[str, Any]:
+    """A further runtime: the chart's default one with another image and more memory, on the scoring pool."""
+    repository, _, tag = images.name(places, images.RUNTIMES[runtime]).rpartition(":")
+    values = yaml.safe_load((places.checkout / _CHART / "values.yaml").read_text())["runtimes"]["default"]
+    image = {**values["image"], "repository": repository, "tag": tag}
+    resources = {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+    return {**values, **_POOL, "image": image, "resources": resources}
 
 
 def _namespace(name: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The two product images and the pods' pause image, built by buildah when something in them changed."""
+"""The product images and the pods' pause image, built by buildah when something in them changed."""
 
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from local.nodeconfig import PAUSE_IMAGE
 from local.places import Places
 
 PARTS = ("operator", "scorer")
+RUNTIMES = {"sklearn": "scorer-sklearn"}
+"""Images of further runtimes, by the runtime's name: large, and built only when they are asked for."""
+_DIGEST_LETTERS = 16
 _PAUSE_DOCKERFILE = Path(__file__).resolve().parent / "pause.Dockerfile"
 
 
@@ -29,11 +32,21 @@ class Image:
 
 def name(places: Places, part: str) -> str:
     """Name and tag of a part's image; the tag is the part's version."""
-    text = (places.checkout / part / "pyproject.toml").read_text()
+    text = (places.checkout / wheels.SOURCES[part] / "pyproject.toml").read_text()
     version = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
     if version is None:
-        raise LocalError(f"{part}/pyproject.toml names no version")
+        raise LocalError(f"{wheels.SOURCES[part]}/pyproject.toml names no version")
     return f"localhost/sensorscore-{part}:{version[1]}"
+
+
+def wanted(also: Iterable[str] = ()) -> tuple[str, ...]:
+    """The two images that every installation has, and those of further runtimes."""
+    return (*PARTS, *(RUNTIMES[runtime] for runtime in also))
+
+
+def dockerfile(places: Places, part: str) -> Path:
+    """What a part's image is built by."""
+    return places.checkout / wheels.SOURCES[part] / "Dockerfile"
 
 
 def sources(part: Path) -> Iterator[Path]:
@@ -48,15 +61,17 @@ def inputs_digest(places: Places, part: str, base: str) -> str:
     """Digest of everything that decides what a part's image holds."""
     total = hashlib.sha256(base.encode())
     requirements = places.checkout / "requirements" / f"{part}.txt"
-    for path in (requirements, *sources(places.checkout / part)):
+    for path in (requirements, *sources(places.checkout / wheels.SOURCES[part])):
         total.update(f"\0{path.relative_to(places.checkout)}\0".encode() + path.read_bytes())
-    return total.hexdigest()[:16]
+    return total.hexdigest()[:_DIGEST_LETTERS]
 
 
 def pause(places: Places) -> Path:
     """Archive of the image of every pod's sandbox."""
     program = build.program(places, "pause")
-    digest = hashlib.sha256(program.read_bytes() + _PAUSE_DOCKERFILE.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(program.read_bytes() + _PAUSE_DOCKERFILE.read_bytes()).hexdigest()[
+        :_DIGEST_LETTERS
+    ]
     archive = places.images / f"pause-{digest}.tar"
     with exclusive(places.images, "images"):
         if not archive.is_file():
@@ -80,7 +95,7 @@ def product(places: Places, part: str) -> Image:
             context = wheels.third_party(places, part)
             with stage(f"building {image}"):
                 wheels.own(places, part)
-                buildah.build(places, places.checkout / part / "Dockerfile", context, image, base)
+                buildah.build(places, dockerfile(places, part), context, image, base)
                 _archive(places, image, archive)
     return Image(image, digest, archive)
 
@@ -89,7 +104,10 @@ def _archive(places: Places, image: str, archive: Path) -> None:
     """Keep an image's archive, and no older ones of the same kind."""
     buildah.archive(places, image, archive)
     kind = archive.stem.rpartition("-")[0]
-    for older in places.images.glob(f"{kind}-*.tar"):
+    digest = (
+        "[0-9a-f]" * _DIGEST_LETTERS
+    )  # else those of `scorer-sklearn` were taken for older ones of `scorer`
+    for older in places.images.glob(f"{kind}-{digest}.tar"):
         if older != archive:
             older.unlink()
     buildah.prune(places)

@@ -7,6 +7,7 @@ Docker's network for kind, so that pods and this machine reach it at one address
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from local import images, kwok, wheels
@@ -80,14 +81,14 @@ class Kind:
                     daemons.stop(name)
             shutil.rmtree(self.places.state, ignore_errors=True)
 
-    def images(self) -> list[Image]:
-        """Build both product images by Docker, whose cache does what is unchanged, and load them."""
+    def images(self, also: Sequence[str] = ()) -> list[Image]:
+        """Build the product images by Docker, whose cache does what is unchanged, and load them."""
         built = []
-        for part in images.PARTS:
+        for part in images.wanted(also):
             name = images.name(self.places, part)
             context = wheels.third_party(self.places, part)
             wheels.own(self.places, part)
-            dockerfile = self.places.checkout / part / "Dockerfile"
+            dockerfile = images.dockerfile(self.places, part)
             with stage(f"docker build, kind load {name}"):
                 run(["docker", "build", "--tag", name, "--file", dockerfile, context], "docker build")
                 self._kind("load", "docker-image", name)

@@ -1,7 +1,7 @@
 """Wheels for the images: third-party ones as pinned, and our own, collected in `build/wheels/PART`.
 
-That directory is the build context of PART's Dockerfile, for buildah and for Docker alike. The wheels are
-those of the image's Python and platform, whatever Python runs this.
+That directory is the build context of PART's image, for buildah and for Docker alike. The wheels are those of
+the image's Python and platform, whatever Python runs this.
 """
 
 import platform
@@ -19,6 +19,8 @@ from local.places import Places
 
 GLIBC_MINOR = 36  # the base's glibc is 2.36: no wheel that wants a later one
 _OLDEST_GLIBC_MINOR = 17
+SOURCES = {"operator": "operator", "scorer": "scorer", "scorer-sklearn": "scorer"}
+"""Of each image: the folder of its Dockerfile and of our own code in it."""
 
 
 def target_platforms() -> list[str]:
@@ -87,5 +89,5 @@ def own(places: Places, part: str) -> None:
     run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", target],
         f"building the wheel of {part}",
-        cwd=places.checkout / part,
+        cwd=places.checkout / SOURCES[part],
     )

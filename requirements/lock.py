@@ -1,7 +1,8 @@
 """Resolves all dependencies once and writes the hashed subset of each part.
 
-`all.txt` is the one resolution and the development environment; `operator.txt` and `scorer.txt` are what the
-images hold. The files record names, versions and hashes, never where a package was fetched from.
+`all.txt` is the one resolution and the development environment; the images hold what `operator.txt`,
+`scorer.txt` and `scorer-sklearn.txt` name. The files record names, versions and hashes, never where a package
+was fetched from.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-PARTS = ("operator", "scorer", "train", "dev")
+PARTS = ("operator", "scorer", "sklearn", "train", "dev")
+LOCKS = {
+    "operator": ("operator",),
+    "scorer": ("scorer",),
+    "scorer-sklearn": ("scorer", "sklearn"),
+    "uv": ("uv",),
+}
+"""A requirements file of a subset, and the parts that it is for."""
+
 OPTIONS = (
     *("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),
     *("--no-emit-index-url", "--no-header", "--no-annotate"),
@@ -28,8 +37,9 @@ def main() -> None:
     """Writes every requirement file again; keeps versions that still fit, takes new ones with `--upgrade`."""
     everything = FOLDER / "all.txt"
     compile_requirements([FOLDER / f"{part}.in" for part in PARTS], everything, *sys.argv[1:])
-    for part in ("operator", "scorer", "uv"):
-        compile_requirements([FOLDER / f"{part}.in"], FOLDER / f"{part}.txt", "-c", str(everything))
+    for lock, parts in LOCKS.items():
+        sources = [FOLDER / f"{part}.in" for part in parts]
+        compile_requirements(sources, FOLDER / f"{lock}.txt", "-c", str(everything))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scorer.storage import ConflictError, NotFoundError, Store, TooLargeError
+from scorer.storage import ConflictError, NotFoundError, Store, TooLargeError, TooLongError
 
 
 def keeps_bytes_and_metadata(store: Store) -> None:
@@ -54,6 +54,22 @@ def refuses_what_is_too_large(store: Store) -> None:
     assert store.get("a", limit=5).data == b"12345"
     with pytest.raises(TooLargeError, match="5 bytes: wanted at most 4"):
         store.get("a", limit=4)
+
+
+def gives_parts(store: Store) -> None:
+    etag = store.put("a", b"0123456789")
+    assert store.get_range("a", 0, 10) == b"0123456789"
+    assert store.get_range("a", 2, 3, if_match=etag) == b"234"
+    assert store.get_range("a", 8, 5) == b"89"
+    with pytest.raises(NotFoundError):
+        store.get_range("none", 0, 1)
+
+
+def gives_parts_of_one_state_only(store: Store) -> None:
+    etag = store.put("a", b"0123456789")
+    store.put("a", b"abcdefghij")
+    with pytest.raises(ConflictError):
+        store.get_range("a", 2, 3, if_match=etag)
 
 
 def creates_only_where_nothing_is(store: Store) -> None:
@@ -113,10 +129,16 @@ def deletes_what_is_there(store: Store) -> None:
 
 
 def stays_inside(store: Store) -> None:
-    for path in ("../a", "/a", "a//b", "a/./b", "", "a\\b", "a\nb", "x" * 1025):
+    for path in ("../a", "/a", "a//b", "a/./b", "", "a\\b", "a\nb"):
         for call in (store.get, store.head, store.delete, lambda path: store.put(path, b"")):
             with pytest.raises(ValueError, match="path"):
                 call(path)
+
+
+def refuses_names_that_are_too_long(store: Store) -> None:
+    for call in (store.get, store.head, store.delete, lambda path: store.put(path, b"")):
+        with pytest.raises(TooLongError, match="wanted at most 1024"):
+            call(f"folder/{'x' * 1018}")
 
 
 def refuses_metadata_that_headers_cannot_carry(store: Store) -> None:
@@ -132,11 +154,14 @@ PROMISES: list[Callable[[Store], None]] = [
     gives_every_state_its_own_etag,
     says_what_is_missing,
     refuses_what_is_too_large,
+    gives_parts,
+    gives_parts_of_one_state_only,
     creates_only_where_nothing_is,
     replaces_only_the_state_that_was_seen,
     lets_one_of_many_writers_win,
     lists_below_a_folder_in_order,
     deletes_what_is_there,
     stays_inside,
+    refuses_names_that_are_too_long,
     refuses_metadata_that_headers_cannot_carry,
 ]

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scoring_operator import queue
 from scoring_operator.actions import Actor, Done
-from scoring_operator.chunks import SensorSet
+from scoring_operator.chunks import Chunks
 from scoring_operator.cluster import EVENTS, RUNS, ApiError, Cluster
 from scoring_operator.contract import Json, clean
 from scoring_operator.decision import (
@@ -25,6 +25,7 @@ from scoring_operator.decision import (
     Missing,
     Observed,
     PinSensors,
+    Publish,
     Trouble,
     Unusable,
 )
@@ -34,9 +35,12 @@ from scoring_operator.metrics import Metrics
 from scoring_operator.pinning import pin
 from scoring_operator.ratelimit import TokenBucket
 from scoring_operator.reconcile import reconcile
-from scoring_operator.resource import Key, ResourceError, Run, Spec, parse_run
+from scoring_operator.resource import Key, ResourceError, Run, parse_run
 from scoring_operator.settings import Settings
-from scoring_operator.status import Status, to_api
+from scoring_operator.spec import Spec
+from scoring_operator.status import Status
+from scoring_operator.status_json import to_api
+from scoring_operator.turns import peers_of
 from scoring_operator.view import View
 
 log = logging.getLogger(__name__)
@@ -49,9 +53,10 @@ CREATES_AT_A_TIME = 100  # of one run, before another run's turn
 class _Memory:
     """What is remembered of a run between reconciles; all of it can be lost."""
 
-    sensors: SensorSet | Missing | Unusable | None = None
+    sensors: Chunks | Missing | Unusable | None = None
     rejected: str = ""
     trouble: Trouble | None = None
+    why: str = ""  # no pod starts
     written: float = float("-inf")  # when its status was, by the monotonic clock
     failures: int = 0  # of actions, in a row
     paused_until: float = float("-inf")  # no Jobs are made before, by the monotonic clock
@@ -83,6 +88,9 @@ class Controller:
         self._actor = Actor(cluster, self.view, self._bucket, settings)
         self._memories: dict[str, _Memory] = {}
         self._reserved = 0  # Jobs that are being made and not in the view yet
+        # Runs that begin, by UID, from when that is decided until the written status says so: no other of
+        # their group may be let begin in between.
+        self._beginning: set[str] = set()
 
     # Feeding
 
@@ -149,12 +157,15 @@ class Controller:
         memory = self._memories.setdefault(run.uid, _Memory())
         decision = self._decide(run, memory)
         if PinSensors() in decision.actions and isinstance(run.spec, Spec):
-            memory.sensors = await pin(self._cluster, run, run.spec.sensors)
+            memory.sensors = await pin(self._cluster, run, run.spec)
             decision = self._decide(run, memory)
             if isinstance(memory.sensors, Missing):
                 memory.sensors = None  # look again next time
-        creates = sum(isinstance(action, CreateJob) for action in decision.actions)
-        self._reserved += creates  # at once: another run is decided while this one's status is on its way
+        creates = sum(isinstance(action, CreateJob | Publish) for action in decision.actions)
+        # At once: another run is decided while this one's status is on its way.
+        self._reserved += creates
+        begins = decision.status.pinned is not None and run.status.pinned is None
+        (self._beginning.add if begins else self._beginning.discard)(run.uid)
         try:
             await self._carry_out(run, memory, decision, creates)
         finally:
@@ -169,7 +180,7 @@ class Controller:
                     return
             else:
                 after = wait if after is None else min(after, wait)
-        done = await self._actor.act(run, decision.actions)
+        done = await self._actor.act(replace(run, status=decision.status), decision.actions)
         self._remember(run, memory, done, creates)
         if done.error is not None:
             wait = self._pause(memory, done.error)
@@ -187,16 +198,17 @@ class Controller:
         observed = Observed(
             sensors=memory.sensors,
             jobs=self.view.jobs_of(run),
+            peers=peers_of(run, self.view.group_of(run), self._beginning),
             allowance=0 if self._clock() < memory.paused_until else max(0, min(room, CREATES_AT_A_TIME)),
             rejected=memory.rejected,
             trouble=memory.trouble,
+            why=memory.why,
         )
         return reconcile(run, observed, self._settings, self._now())
 
     def _patience(self, run: Run, memory: _Memory, wanted: Status) -> float:
         """Seconds until the status should be written; none for what people or later steps wait for."""
-        old = run.status
-        if (old.phase, old.pinned, old.incarnations) != (wanted.phase, wanted.pinned, wanted.incarnations):
+        if _steps(run.status) != _steps(wanted):
             return 0.0
         return memory.written + self._settings.timing.status_seconds - self._clock()
 
@@ -210,7 +222,10 @@ class Controller:
                 raise
             await self._refresh(run)
             return False
+        self._beginning.discard(run.uid)
         memory.written = self._clock()
+        if decision.status.stage != run.status.stage:
+            memory.rejected = ""  # that was of the stage before
         written = self._parsed(body)
         if written is not None:
             self._echo.wrote(run.key, _number(written.resource_version))
@@ -218,6 +233,8 @@ class Controller:
         for note in decision.notes:
             log.warning("run %s/%s: %s", run.namespace, run.name, note)
         self._metrics.recorded(run.namespace, decision.recorded, self._now())
+        if decision.published is not None:
+            self._metrics.published(run.namespace, decision.published)
         if decision.status.ended and not run.status.ended:
             self._metrics.ended(run, decision.status)
         await self._post_events(run, decision.status)
@@ -244,11 +261,12 @@ class Controller:
                 log.warning("run %s/%s: Event %s: %s", run.namespace, run.name, event.reason, error)
 
     def _remember(self, run: Run, memory: _Memory, done: Done, creates: int) -> None:
-        before = (memory.rejected, memory.trouble)
+        before = (memory.rejected, memory.trouble, memory.why)
         memory.rejected = clean(done.rejected, 800) or memory.rejected
+        memory.why = done.why
         if creates:
             memory.trouble = done.trouble
-        if (memory.rejected, memory.trouble) != before:
+        if (memory.rejected, memory.trouble, memory.why) != before:
             self.queue.add(run.key)
 
     def _pause(self, memory: _Memory, error: ApiError) -> float:
@@ -263,6 +281,12 @@ class Controller:
         alive = {run.uid for run in self.view.runs()}
         for uid in self._memories.keys() - alive:
             del self._memories[uid]
+        self._beginning &= alive
+
+
+def _steps(status: Status) -> tuple[object, ...]:
+    """What has to stand in the written status before anything that follows from it is done."""
+    return status.phase, status.stage, status.pinned, status.incarnations, status.publish_incarnation
 
 
 def _number(version: str) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scoring_operator.chunks import Chunk, SensorSet
-from scoring_operator.outcomes import ChunkOutcome
+from scoring_operator.chunks import Chunk, Chunks
+from scoring_operator.contract import Json
+from scoring_operator.outcomes import ChunkOutcome, PublishOutcome
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.resource import Run
 from scoring_operator.settings import Settings
@@ -49,18 +50,30 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """Another run of the group that has not ended. `begun`: it has, or is just about to."""
+
+    run: Run
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What is seen of a run.
 
-    `jobs` is by chunk and incarnation; recorded ones that have ended may be missing. `allowance`: how many
-    Jobs may be made now. `rejected`: the API's word on a Job that it will not take.
+    `jobs` is by chunk and incarnation, with the publishing ones under `records.PUBLISHES`; recorded ones that
+    have ended may be missing. `peers` are the others of its concurrencyGroup. `allowance`: how many Jobs may
+    be made now. `rejected`: the API's word on a Job that it will not take. `why`: why no pod starts, if that
+    was asked for.
     """
 
-    sensors: SensorSet | Missing | Unusable | None = None
+    sensors: Chunks | Missing | Unusable | None = None
     jobs: Mapping[tuple[int, int], Observation] = field(default_factory=dict)
+    peers: tuple[Peer, ...] = ()
     allowance: int = 1_000_000
     rejected: str = ""
     trouble: Trouble | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,15 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Publish:
+    """Pin what was decided, and make the Job that publishes it."""
+
+    chunks: Chunks
+    incarnation: int
+    decisions: Json
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteJob:
     """Delete a Job and, in the background, its pods."""
 
@@ -105,11 +127,18 @@ class ReadPods:
 
 
 @dataclass(frozen=True, slots=True)
+class AskWhy:
+    """Find out why a Job's pod does not start; then reconcile again."""
+
+    job: JobRecord
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteRun:
     """Delete the run itself: its time to live is over."""
 
 
-Action = PinSensors | CreateJob | DeleteJob | ReadPods | DeleteRun
+Action = PinSensors | CreateJob | Publish | DeleteJob | ReadPods | AskWhy | DeleteRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +148,6 @@ class Decision:
     status: Status
     actions: tuple[Action, ...] = ()
     recorded: tuple[ChunkOutcome, ...] = ()
+    published: PublishOutcome | None = None
     notes: tuple[str, ...] = ()  # for the log
     after: float | None = None

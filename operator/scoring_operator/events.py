@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from scoring_operator.contract import Json, clean, digest8
+from scoring_operator.contract import Guard, Json, clean, digest8
 from scoring_operator.resource import GROUP, KIND, VERSION, Run
 from scoring_operator.status import (
     BLOCKED_CONDITION,
     COMPLETE_CONDITION,
     FAILED_CONDITION,
     SUSPENDED_CONDITION,
+    WAITING_CONDITION,
     Status,
 )
 
@@ -32,15 +33,28 @@ def events_between(old: Status, new: Status) -> tuple[RunEvent, ...]:
     events = []
     if new.pinned and not old.pinned:
         events.append(RunEvent(False, "Started", f"{new.pinned.total} sensors in {new.jobs} Jobs"))
-    for kind, warning in ((BLOCKED_CONDITION, True), (SUSPENDED_CONDITION, False)):
+    for kind, warning in (
+        (BLOCKED_CONDITION, True),
+        (SUSPENDED_CONDITION, False),
+        (WAITING_CONDITION, False),
+    ):
         condition = new.conditions.get(kind)
         if condition and condition.status and not old.holds(kind):
             events.append(RunEvent(warning, condition.reason, condition.message))
         if condition and not condition.status and old.holds(kind) and not new.ended:
             events.append(RunEvent(False, condition.reason, condition.message))
+    if new.guard and not old.guard and new.guard.warnings:
+        events.append(RunEvent(True, "GuardWarnings", _warnings(new.guard)))
     if new.ended and not old.ended:
         events.extend(_at_the_end(new))
     return tuple(events)
+
+
+def _warnings(guard: Guard) -> str:
+    """All warnings in one sentence, and the first sensor's own."""
+    counted = ", ".join(f"{times} {reason}" for reason, times in sorted(guard.warnings.items()))
+    first = next((sample for sample in guard.samples if sample.reason in guard.warnings), None)
+    return f"{counted}; first: {first.sensor}: {first.message}" if first else counted
 
 
 def _at_the_end(status: Status) -> list[RunEvent]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scoring_operator.cluster import JOBS, PODS, Cluster
-from scoring_operator.jobs import SELECTOR
+from scoring_operator.labels import SELECTOR
 from scoring_operator.records import JobRecord, PodRecord, job_record, pod_record
 from scoring_operator.streams import Stream
 from scoring_operator.view import Place, View

@@ -1,116 +1,78 @@
-"""From a chunk to its Job's manifest, by what the run says and the administrator's store and runtime."""
+"""Manifests of what the operator makes: Jobs that score and publish, ConfigMaps that pin their input."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
+from scoring_operator import labels
 from scoring_operator.chunks import Chunk, SensorSet
 from scoring_operator.contract import (
     CONTAINER,
+    DECISIONS_FILE,
     FAIL_JOB,
     NAMES_INLINE,
-    SENSORS_FILE,
     VERSION,
     Json,
-    arguments,
     digest8,
     job_name,
+    model_order,
+    output_order,
+    publish_job_name,
+    readings_order,
     rfc3339,
     work_sensors,
 )
-from scoring_operator.resource import GROUP, KIND, Run, Spec
+from scoring_operator.pods import Place, pod_manifest
+from scoring_operator.resource import GROUP, KIND, Run
 from scoring_operator.resource import VERSION as API_VERSION
-from scoring_operator.settings import Runtime, Store
+from scoring_operator.settings import Runtime, Stages, Store
+from scoring_operator.spec import Spec
 
-MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "sensorscore"
-RUN_LABEL, RUN_UID_LABEL = f"{GROUP}/run", f"{GROUP}/run-uid"
-CHUNK_LABEL, INCARNATION_LABEL, SENSOR_LABEL = f"{GROUP}/chunk", f"{GROUP}/incarnation", f"{GROUP}/sensor"
-SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY},{RUN_UID_LABEL}"
-
-# The pod's own deadline counts from the kubelet's first sight of it, so before the image is pulled: it is
-# only the backstop for a scorer that does not keep perAttemptSeconds itself.
-PULL_ALLOWANCE_SECONDS = 600
-# A node that is gone for a minute does not come back with our pod's work done; Kubernetes' default is five
-# minutes.
-NODE_LOST_SECONDS = 60
-USER = 65532
 SENSORS_KEY = "names"
+DECISIONS_KEY = DECISIONS_FILE.rpartition("/")[2]
 
 
-def sensors_config_map_name(run: Run) -> str:
-    """Name of the pinned list; a bare `<run>-sensors` is what users call their own source."""
-    return f"{run.name}-sensors-{digest8(run.uid)}"
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the administrator lists under the names that a run gives."""
+
+    store: Store
+    runtime: Runtime
+    stages: Stages
 
 
-def sensors_config_map(run: Run, sensors: SensorSet) -> Json:
-    """The pinned list: immutable, and gone with the run."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": sensors_config_map_name(run),
-            "namespace": run.namespace,
-            "labels": _run_labels(run),
-            "ownerReferences": [owner_reference(run)],
-        },
-        "immutable": True,
-        "data": {SENSORS_KEY: sensors.text()},
-    }
-
-
-def owner_reference(run: Run) -> Json:
-    """The run as owner: Kubernetes collects what it owns.
-
-    No blockOwnerDeletion: it would need rights on finalizers, and nothing has to hold up the run's deletion.
-    """
-    return {
-        "apiVersion": f"{GROUP}/{API_VERSION}",
-        "kind": KIND,
-        "name": run.name,
-        "uid": run.uid,
-        "controller": True,
-    }
-
-
-def job_manifest(
-    run: Run, spec: Spec, store: Store, runtime: Runtime, chunk: Chunk, incarnation: int
-) -> Json:
+def scoring_job(run: Run, spec: Spec, means: Means, chunk: Chunk, incarnation: int) -> Json:
     """The Job that scores `chunk`."""
-    labels = {**_run_labels(run), CHUNK_LABEL: str(chunk.number), INCARNATION_LABEL: str(incarnation)}
-    if spec.sensors_per_job == 1:
-        labels[SENSOR_LABEL] = chunk.names[0]
-    pod_labels = {**labels, "azure.workload.identity/use": "true"} if store.workload_identity else labels
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": job_name(run.name, run.uid, chunk.number, incarnation),
-            "namespace": run.namespace,
-            "labels": labels,
-            "ownerReferences": [owner_reference(run)],
-        },
-        "spec": {
-            "completions": 1,
-            "parallelism": 1,
-            "backoffLimit": spec.backoff_limit,
-            "ttlSecondsAfterFinished": spec.job_ttl_seconds,
-            "podFailurePolicy": _pod_failure_policy(),
-            "template": {
-                "metadata": {
-                    "labels": pod_labels,
-                    "annotations": {
-                        # Autoscalers must not take a node from under a running pod: each has its own word for
-                        # it, and reads it on the pod, not on the Job.
-                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-                        "karpenter.sh/do-not-disrupt": "true",
-                    },
-                },
-                "spec": _pod_spec(run, spec, store, runtime, chunk, incarnation),
-            },
-        },
-    }
+    marks = {**_marks(run), labels.CHUNK: str(chunk.number), labels.INCARNATION: str(incarnation)}
+    if len(chunk.names) == 1:
+        marks[labels.SENSOR] = chunk.names[0]
+    order = work_order(run, spec, means.store, chunk, incarnation)
+    pod = pod_manifest(
+        means.store,
+        means.runtime,
+        Place.scoring(means.runtime, spec.template),
+        order,
+        spec.timeouts.per_attempt,
+        _mounted(run, len(chunk.names)),
+    )
+    name = job_name(run.name, run.uid, chunk.number, incarnation)
+    return _job(run, spec, name, marks, pod)
+
+
+def publish_job(run: Run, spec: Spec, means: Means, sensors: SensorSet, incarnation: int) -> Json:
+    """The Job that publishes the run: its own resources and nodes, so that the scoring pool can be empty."""
+    marks = {**_marks(run), labels.STAGE: labels.PUBLISH_STAGE, labels.INCARNATION: str(incarnation)}
+    order = publish_order(run, spec, means.store, sensors, incarnation)
+    mounted = _mounted(run, len(sensors)) | {"decisions": decisions_config_map_name(run)}
+    pod = pod_manifest(
+        means.store, means.runtime, Place.stage(means.stages), order, spec.timeouts.publish, mounted
+    )
+    return _job(run, spec, publish_job_name(run.name, run.uid, incarnation), marks, pod)
 
 
 def work_order(run: Run, spec: Spec, store: Store, chunk: Chunk, incarnation: int) -> Json:
-    """What the pod is told to do."""
+    """What the pod of a chunk is told to do."""
     where: Json = {"url": store.url}
     if store.endpoint:
         where["endpoint"] = store.endpoint
@@ -129,21 +91,115 @@ def work_order(run: Run, spec: Spec, store: Store, chunk: Chunk, incarnation: in
         "window": {"start": rfc3339(spec.start), "end": rfc3339(spec.end)},
         "sensors": work_sensors(chunk.names, chunk.first),
         "store": where,
-        "model": {"path": spec.model_path},
-        "readings": {"path": spec.readings_path},
-        "output": {"path": spec.output_path},
-        "onMissingReadings": spec.on_missing_readings,
-        "onMissingModel": spec.on_missing_model,
-        "perAttemptSeconds": spec.per_attempt_seconds,
+        "model": model_order(spec.model, run.status.models_as_of),
+        "readings": readings_order(spec.readings),
+        "output": output_order(spec.output),
+        "onMissingReadings": spec.failures.on_missing_readings,
+        "onMissingModel": spec.failures.on_missing_model,
+        "perAttemptSeconds": spec.timeouts.per_attempt,
     }
 
 
-def _run_labels(run: Run) -> dict[str, str]:
+def publish_order(run: Run, spec: Spec, store: Store, sensors: SensorSet, incarnation: int) -> Json:
+    """What the pod that publishes is told to do: the same of all sensors, and what was decided."""
+    everything = Chunk(0, 0, sensors.names)
+    return work_order(run, spec, store, everything, incarnation) | {
+        "perAttemptSeconds": spec.timeouts.publish,
+        "stage": "Publish",
+        "decisions": DECISIONS_FILE,
+    }
+
+
+# ConfigMaps -------------------------------------------------------------------------------------------------
+
+
+def sensors_config_map_name(run: Run) -> str:
+    """Name of the pinned list; a bare `<run>-sensors` is what users call their own source."""
+    return f"{run.name}-sensors-{digest8(run.uid)}"
+
+
+def sensors_config_map(run: Run, sensors: SensorSet) -> Json:
+    """The pinned list: immutable, and gone with the run."""
+    return _config_map(run, sensors_config_map_name(run), {SENSORS_KEY: sensors.text()})
+
+
+def decisions_config_map_name(run: Run) -> str:
+    """Name of the pinned decisions."""
+    return f"{run.name}-decisions-{digest8(run.uid)}"
+
+
+def decisions_config_map(run: Run, decisions: Json) -> Json:
+    """What the operator has decided, for the pod that publishes."""
+    text = json.dumps(decisions, separators=(",", ":"), ensure_ascii=True)
+    return _config_map(run, decisions_config_map_name(run), {DECISIONS_KEY: text})
+
+
+def _config_map(run: Run, name: str, data: Json) -> Json:
     return {
-        MANAGED_BY_LABEL: MANAGED_BY,
-        "app.kubernetes.io/name": "sensorscore-scorer",
-        RUN_LABEL: run.name,
-        RUN_UID_LABEL: run.uid,
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": run.namespace,
+            "labels": _marks(run),
+            "ownerReferences": [owner_reference(run)],
+        },
+        "immutable": True,
+        "data": data,
+    }
+
+
+# Jobs -------------------------------------------------------------------------------------------------------
+
+
+def owner_reference(run: Run) -> Json:
+    """The run as owner: Kubernetes collects what it owns.
+
+    No blockOwnerDeletion: it would need rights on finalizers, and nothing has to hold up the run's deletion.
+    """
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": KIND,
+        "name": run.name,
+        "uid": run.uid,
+        "controller": True,
+    }
+
+
+def _marks(run: Run) -> dict[str, str]:
+    return {
+        labels.MANAGED_BY: labels.OURS,
+        labels.NAME: labels.SCORER,
+        labels.RUN: run.name,
+        labels.RUN_UID: run.uid,
+    }
+
+
+def _mounted(run: Run, size: int) -> dict[str, str]:
+    """ConfigMaps that the pod reads, by their folder."""
+    return {"sensors": sensors_config_map_name(run)} if size > NAMES_INLINE else {}
+
+
+def _job(run: Run, spec: Spec, name: str, marks: dict[str, str], pod: Json) -> Json:
+    metadata = pod["metadata"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": run.namespace,
+            "labels": marks,
+            "ownerReferences": [owner_reference(run)],
+        },
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": spec.backoff_limit,
+            "ttlSecondsAfterFinished": spec.job_ttl_seconds,
+            "podFailurePolicy": _pod_failure_policy(),
+            # Ours stand last: whatever a run asks for, its Jobs are found by them.
+            "template": {**pod, "metadata": {**metadata, "labels": {**metadata["labels"], **marks}}},
+        },
     }
 
 
@@ -162,73 +218,3 @@ def _pod_failure_policy() -> Json:
             },
         ]
     }
-
-
-def _pod_spec(run: Run, spec: Spec, store: Store, runtime: Runtime, chunk: Chunk, incarnation: int) -> Json:
-    volumes: list[Json] = [{"name": "tmp", "emptyDir": {}}]
-    mounts: list[Json] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a volume of the pod's own
-    if len(chunk.names) > NAMES_INLINE:
-        volumes.append({"name": "sensors", "configMap": {"name": sensors_config_map_name(run)}})
-        mounts.append({"name": "sensors", "mountPath": SENSORS_FILE.rpartition("/")[0], "readOnly": True})
-    pod: Json = {
-        "restartPolicy": "Never",
-        "activeDeadlineSeconds": spec.per_attempt_seconds + PULL_ALLOWANCE_SECONDS,
-        "serviceAccountName": store.service_account_name,
-        "automountServiceAccountToken": False,
-        # One environment variable per Service would end in "argument list too long" in large namespaces.
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "tolerations": [*map(dict, runtime.tolerations), *_node_lost_tolerations()],
-        "volumes": volumes,
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": runtime.image,
-                "imagePullPolicy": runtime.image_pull_policy,
-                "args": arguments(work_order(run, spec, store, chunk, incarnation)),
-                "env": _environment(store, runtime),
-                "resources": dict(runtime.resources),
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": mounts,
-                # Without a message the last lines of the log say why a pod died before it could write one.
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-            }
-        ],
-    }
-    if runtime.node_selector:
-        pod["nodeSelector"] = dict(runtime.node_selector)
-    return pod
-
-
-def _node_lost_tolerations() -> list[Json]:
-    return [
-        {
-            "key": f"node.kubernetes.io/{state}",
-            "operator": "Exists",
-            "effect": "NoExecute",
-            "tolerationSeconds": NODE_LOST_SECONDS,
-        }
-        for state in ("not-ready", "unreachable")
-    ]
-
-
-def _environment(store: Store, runtime: Runtime) -> list[Json]:
-    # One pod has a fraction of a core; OpenBLAS would start a thread per core of the node and wait for them.
-    environment: dict[str, Json] = {"OPENBLAS_NUM_THREADS": {"value": "1"}}
-    environment |= {name: {"value": value} for name, value in runtime.env.items()}
-    if store.connection_string_secret:
-        secret = store.connection_string_secret
-        environment["AZURE_STORAGE_CONNECTION_STRING"] = {
-            "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}
-        }
-    return [{"name": name, **value} for name, value in environment.items()]

@@ -18,13 +18,12 @@ from prometheus_client.registry import Collector
 
 from scoring_operator.contract import State
 from scoring_operator.histogram import BOUNDS
-from scoring_operator.outcomes import ChunkOutcome
+from scoring_operator.outcomes import ChunkOutcome, PublishOutcome
 from scoring_operator.resource import Run
-from scoring_operator.status import COMPLETE_CONDITION, FAILED_CONDITION, Status
+from scoring_operator.status import COMPLETE_CONDITION, FAILED_CONDITION, PHASES, Status
 from scoring_operator.view import View
 
 STAGES = ("pending", "start", "import", "read", "score", "write", "total")
-PHASES = ("Pending", "Running", "Suspended", "Succeeded", "Failed")
 OTHER = "Other"
 # Reasons come from pods: any word that is not known here counts as Other, so that no pod can make series.
 SENSOR_REASONS = {
@@ -41,9 +40,17 @@ RUN_RESULTS = (
     ("Complete", "SomeFailed"),
     *(
         ("Failed", reason)
-        for reason in ("TooManyFailedSensors", "InvalidSensors", "InvalidSpec", "JobRejected")
+        for reason in (
+            *("TooManyFailedSensors", "TooManySkippedSensors", "DeadlineExceeded", "PendingDeadlineExceeded"),
+            *("PublishFailed", "JobRejected", "InvalidSensors", "InvalidSpec", "UnknownStore"),
+            *("UnknownRuntime", "TemplateRefused", "ConcurrencyForbidden", "Replaced"),
+        )
     ),
-    *(("Failed", reason) for reason in ("UnknownStore", "UnknownRuntime")),
+)
+# What the guard warns of; as with sensors, another word counts as Other.
+GUARD_REASONS = (
+    *("FlagRate", "AllFlagged", "ConstantValue", "OutsideTrainingRange", "MissingRows"),
+    OTHER,
 )
 ROW_KINDS = ("scored", "rejected", "duplicate")
 RUN_BOUNDS = (5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
@@ -73,8 +80,8 @@ class Metrics:
             "sensorscore_job_duration_seconds",
             "Time of a Job by stage. pending (pod made to scheduled), start (scheduled to process, image pull"
             " included) and total (Job made to process ended) are by Kubernetes' clocks, +-1 s; import, read,"
-            " score and write are summed over the pod's sensors by its own clock. result: Failed if a sensor"
-            " of the Job failed.",
+            " score and write are summed over the pod's sensors by its own clock; publish is all of a run's"
+            " publishing, by its pod's own clock. result: Failed if a sensor of the Job failed.",
             BOUNDS,
             *("namespace", "stage", "result"),
         )
@@ -85,6 +92,11 @@ class Metrics:
         self.anomalies = self._counter("sensorscore_anomalies", "Rows predicted as anomalies.", "namespace")
         self.jobs_retried = self._counter(
             "sensorscore_jobs_retried", "Jobs that needed more than one attempt.", "namespace"
+        )
+        self.guard_warnings = self._counter(
+            "sensorscore_guard_warnings",
+            "Sensors that the guard warned of, at the end of a run.",
+            *("namespace", "reason"),
         )
         self.runs = self._counter("sensorscore_runs_ended", "Runs ended.", "namespace", "result", "reason")
         self.run_duration = self._histogram(
@@ -134,6 +146,8 @@ class Metrics:
             self.runs.labels(namespace, result, reason)
         for kind in ROW_KINDS:
             self.rows.labels(namespace, kind)
+        for reason in GUARD_REASONS:
+            self.guard_warnings.labels(namespace, reason)
         self.anomalies.labels(namespace)
         self.jobs_retried.labels(namespace)
 
@@ -154,6 +168,16 @@ class Metrics:
             self.anomalies.labels(namespace).inc(outcome.anomalies)
             if outcome.attempts > 1:
                 self.jobs_retried.labels(namespace).inc()
+
+    def published(self, namespace: str, outcome: PublishOutcome) -> None:
+        """Count a run's publishing, which was just recorded in its status."""
+        if outcome.message is None:
+            return
+        seconds = outcome.message.total_ms / 1000
+        self.job_duration.labels(namespace, "publish", "Succeeded").observe(seconds)
+        for reason, sensors in (outcome.message.guard.warnings if outcome.message.guard else {}).items():
+            known = reason if reason in GUARD_REASONS else OTHER
+            self.guard_warnings.labels(namespace, known).inc(sensors)
 
     def ended(self, run: Run, status: Status) -> None:
         """Count a run that just ended."""

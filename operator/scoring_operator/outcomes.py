@@ -8,7 +8,7 @@ decided does the way the last pod died become the reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,10 +19,12 @@ from scoring_operator.contract import (
     Exit,
     Expected,
     Message,
+    PublishMessage,
     Rows,
     State,
     clean,
     parse_message,
+    parse_published,
 )
 from scoring_operator.records import JobRecord, PodRecord
 
@@ -30,6 +32,7 @@ OUT_OF_MEMORY, TIMEOUT, NEVER_STARTED, EVICTED = "OutOfMemory", "Timeout", "Neve
 MISCONFIGURED, POD_FAILED, OUTCOME_LOST = "Misconfigured", "PodFailed", "OutcomeLost"
 # A finished Job is looked at at each reconcile until its outcome is in the written status.
 _parsed = lru_cache(maxsize=2048)(parse_message)
+_parsed_published = lru_cache(maxsize=64)(parse_published)
 NOT_OF_A_CAUSE = frozenset({"NotStarted", "Interrupted"})  # these only say that nobody came to the sensor
 
 
@@ -40,6 +43,14 @@ class SensorOutcome:
     state: State
     reason: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a Job's pods used: seconds on a node, by Kubernetes' clock, and what they requested meanwhile."""
+
+    pod_seconds: int = 0
+    cpu_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class ChunkOutcome:
     anomalies: int
     stages_ms: Mapping[str, int]
     ended: datetime | None = None  # when its last pod did, by Kubernetes' clock
+    usage: Usage = Usage()
 
     @property
     def succeeded(self) -> bool:
@@ -113,9 +125,9 @@ def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
     return Read(ordered, best, tuple(states), sentences, tuple(refused))
 
 
-def all_seen(job: JobRecord, read: Read) -> bool:
+def all_seen(job: JobRecord, pods: Iterable[PodRecord]) -> bool:
     """Whether every pod that the Job counted has been seen: its last one may be on its way still."""
-    return sum(not pod.disrupted for pod in read.pods) >= max(job.attempts, 1)
+    return sum(not pod.disrupted for pod in pods) >= max(job.attempts, 1)
 
 
 def decide(job: JobRecord, read: Read, chunk: Chunk) -> ChunkOutcome | None:
@@ -135,7 +147,18 @@ def decide(job: JobRecord, read: Read, chunk: Chunk) -> ChunkOutcome | None:
         anomalies=read.message.anomalies if read.message else 0,
         stages_ms=_stages(job, last, read.message),
         ended=last.ended,
+        usage=usage(job, read.pods),
     )
+
+
+def usage(job: JobRecord, pods: Iterable[PodRecord]) -> Usage:
+    """What those of the Job's pods used whose end was seen."""
+    seconds = sum(
+        _milliseconds(since, pod.ended) // 1000
+        for pod in pods
+        if pod.ended is not None and (since := pod.scheduled or pod.started) is not None
+    )
+    return Usage(seconds, seconds * job.cpu_milli)
 
 
 def lost(job: JobRecord, chunk: Chunk) -> ChunkOutcome:
@@ -153,7 +176,7 @@ def _sensor(
 ) -> SensorOutcome:
     sentence = sentences.get(name, "")
     if state is State.UNDECIDED:
-        cause, why = _cause(last, next(iter(sentences.values()), ""))
+        cause, why = cause_of(last, next(iter(sentences.values()), ""))
         if reason in NOT_OF_A_CAUSE or not reason:
             return SensorOutcome(State.FAILED, cause, why)
         return SensorOutcome(State.FAILED, reason, sentence or why)
@@ -162,7 +185,7 @@ def _sensor(
     return SensorOutcome(state, reason, sentence or _default_sentence(name, state, reason, job))
 
 
-def _cause(pod: PodRecord, told: str) -> tuple[str, str]:
+def cause_of(pod: PodRecord, told: str = "") -> tuple[str, str]:
     """Why a pod died, and the sentence that says it; `told` is what its message says of any sensor."""
     where = f"pod {pod.name}"
     if pod.exit_code == Exit.USAGE:
@@ -226,3 +249,42 @@ def _stages(job: JobRecord, pod: PodRecord, message: Message | None) -> dict[str
 
 def _milliseconds(since: datetime, until: datetime) -> int:
     return max(0, (until - since) // timedelta(milliseconds=1))
+
+
+# Publishing -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOutcome:
+    """How the publishing of a run ended: what its pod says, or the sentence that explains why it did not."""
+
+    message: PublishMessage | None
+    failure: str = ""
+    usage: Usage = Usage()
+
+
+def published(job: JobRecord, pods: Sequence[PodRecord]) -> tuple[PublishOutcome | None, tuple[str, ...]]:
+    """What became of the Job that publishes, None if nothing that was seen can tell; and what was refused.
+
+    One attempt that has published is enough, whatever came after it: publishing is the same however often it
+    is done. Only when a Job has failed does the way its last pod ended explain why.
+    """
+    ordered = sorted(pods, key=lambda pod: pod.order)
+    used = usage(job, ordered)
+    told = ""
+    refused = []
+    for pod in reversed(ordered):
+        if not pod.text:
+            continue
+        try:
+            message = _parsed_published(pod.text, job.run_uid, job.incarnation)
+        except ContractError as error:
+            refused.append(f"pod {pod.namespace}/{pod.name}: {error}")
+            continue
+        if message.published:
+            return PublishOutcome(message, usage=used), tuple(refused)
+        if pod is ordered[-1]:
+            told = message.failure
+    if job.state == "Complete" or not ordered:
+        return None, tuple(refused)
+    return PublishOutcome(None, told or ": ".join(cause_of(ordered[-1])), used), tuple(refused)

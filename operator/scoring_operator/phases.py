@@ -1,4 +1,4 @@
-"""The phases of a run: which conditions hold, and how it ends."""
+"""The phases of a run: which conditions hold, whether its clock goes, and what is done when it has ended."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scoring_operator.decision import Action, Decision, DeleteJob, DeleteRun, Missing, Situation
-from scoring_operator.resource import Spec
+from scoring_operator.spec import Spec
 from scoring_operator.status import (
     BLOCKED_CONDITION,
-    COMPLETE_CONDITION,
+    DONE,
     FAILED,
     FAILED_CONDITION,
     PENDING,
@@ -17,7 +17,10 @@ from scoring_operator.status import (
     SUCCEEDED,
     SUSPENDED,
     SUSPENDED_CONDITION,
+    WAITING,
+    WAITING_CONDITION,
     Status,
+    Verdict,
 )
 
 LIST_MISSING = "SensorListMissing"
@@ -38,40 +41,61 @@ def waiting_for_sensors(at: Situation, status: Status, missing: Missing) -> Deci
     return Decision(replace(status, phase=phase), after=min(left, LOOK_FOR_LIST_SECONDS))
 
 
+def waiting_for_turn(at: Situation, status: Status, message: str) -> Decision:
+    """As a run is before its turn. Its message stays what it was first: a thousand runs may stand in line."""
+    if not status.holds(WAITING_CONDITION):
+        status = at.having(status, WAITING_CONDITION, True, "Queued", message)
+    return Decision(replace(status, phase=WAITING))
+
+
 def suspended(at: Situation, status: Status) -> Status:
-    """As a run is while `spec.suspend`."""
+    """As a run is while `spec.suspend`: its clocks stand still."""
     message = "spec.suspend is true: its pods are stopped, what is decided stays"
-    return replace(at.having(status, SUSPENDED_CONDITION, True, "Suspended", message), phase=SUSPENDED)
+    status = at.having(status, SUSPENDED_CONDITION, True, "Suspended", message)
+    stopped = status.stopwatch.stopped(at.now)
+    return replace(status, phase=SUSPENDED, stopwatch=stopped, pending_since=None)
 
 
 def running(at: Situation, status: Status) -> Status:
     """As a run is while it makes Jobs, or would if it could."""
     if status.holds(SUSPENDED_CONDITION):
         status = at.having(status, SUSPENDED_CONDITION, False, "Resumed", "spec.suspend is false")
+    if status.holds(WAITING_CONDITION):
+        status = at.having(status, WAITING_CONDITION, False, "Begun", "it is the run's turn")
     if trouble := at.observed.trouble:
         status = at.having(status, BLOCKED_CONDITION, True, trouble.reason, trouble.message)
     elif status.holds(BLOCKED_CONDITION):
         status = at.having(status, BLOCKED_CONDITION, False, "Unblocked", "the run goes on")
-    return replace(status, phase=RUNNING)
-
-
-def completed(at: Situation, spec: Spec, status: Status) -> Decision:
-    """The truth table of the end, when all sensors are decided."""
-    allowed = spec.failures_allowed(status.total)
-    counts = f"{status.scored} scored, {status.skipped} skipped, {status.failed} failed"
-    words = f"{counts} of {status.total} sensors"
-    if status.failed > allowed:
-        limit = f"wanted at most {allowed} failed (maxFailedSensors: {spec.max_failed_sensors})"
-        return failed(at, status, "TooManyFailedSensors", f"{words}; {limit}; {_most_common(status)}")
-    reason = "SomeFailed" if status.failed else "AllSucceeded"
-    status = at.having(status, COMPLETE_CONDITION, True, reason, words)
-    return _ended(at, replace(status, phase=SUCCEEDED))
+    return replace(status, phase=RUNNING, stopwatch=status.stopwatch.going(at.now))
 
 
 def failed(at: Situation, status: Status, reason: str, message: str) -> Decision:
-    """The end of a run that cannot be done, or in which too much failed."""
-    status = at.having(status, FAILED_CONDITION, True, reason, message)
-    return _ended(at, replace(status, phase=FAILED))
+    """The end of a run that cannot be done; nothing of it is published."""
+    return ended(at, status, Verdict(FAILED_CONDITION, reason, message))
+
+
+def ended(at: Situation, status: Status, verdict: Verdict) -> Decision:
+    """The end: one of Complete and Failed becomes True, for ever."""
+    status = at.having(status, verdict.condition, True, verdict.reason, verdict.message)
+    for kind, reason in (
+        (SUSPENDED_CONDITION, "Resumed"),
+        (BLOCKED_CONDITION, "Unblocked"),
+        (WAITING_CONDITION, "Begun"),
+    ):
+        if status.holds(kind):
+            status = at.having(status, kind, False, reason, "the run has ended")
+    status = replace(
+        status,
+        phase=SUCCEEDED if verdict.complete else FAILED,
+        stage=DONE if status.pinned else "",
+        completion=at.now,
+        stopwatch=status.stopwatch.stopped(at.now),
+        active_jobs=0,
+        incarnations={},
+        verdict=None,
+        pending_since=None,
+    )
+    return after_the_end(at, status)
 
 
 def after_the_end(at: Situation, status: Status) -> Decision:
@@ -79,7 +103,7 @@ def after_the_end(at: Situation, status: Status) -> Decision:
     jobs = (seen.job for seen in at.observed.jobs.values())
     stops: list[Action] = [DeleteJob(job) for job in jobs if job.unfinished and not job.terminating]
     spec = at.run.spec
-    if isinstance(spec, str) or spec.ttl_seconds is None or status.completion is None:
+    if not isinstance(spec, Spec) or spec.ttl_seconds is None or status.completion is None:
         return Decision(status, tuple(stops))
     left = (status.completion + timedelta(seconds=spec.ttl_seconds) - at.now).total_seconds()
     if left <= 0:
@@ -87,17 +111,6 @@ def after_the_end(at: Situation, status: Status) -> Decision:
     return Decision(status, tuple(stops), after=left)
 
 
-def _ended(at: Situation, status: Status) -> Decision:
-    for kind, reason in ((SUSPENDED_CONDITION, "Resumed"), (BLOCKED_CONDITION, "Unblocked")):
-        if status.holds(kind):
-            status = at.having(status, kind, False, reason, "the run has ended")
-    return after_the_end(at, replace(status, completion=at.now, active_jobs=0, incarnations={}))
-
-
-def _most_common(status: Status) -> str:
-    """The reasons that most sensors failed for, and the first sensor's sentence."""
-    failures = [(n, reason) for reason, n in status.reasons.items() if reason.startswith("Failed/")]
-    worst = sorted(failures, key=lambda item: (-item[0], item[1]))[:3]
-    counted = ", ".join(f"{n} {reason.removeprefix('Failed/')}" for n, reason in worst)
-    first = next((failure for failure in status.failures if failure.state == "Failed"), None)
-    return f"{counted}; first: {first.sensor}: {first.message}" if first else counted
+def earliest(*seconds: float | None) -> float | None:
+    """The least of those that there are."""
+    return min((each for each in seconds if each is not None), default=None)

@@ -6,23 +6,44 @@ run's chunks stay what they are; and an operator that starts in mid-run reads wh
 
 from __future__ import annotations
 
-from scoring_operator.chunks import SensorListError, SensorSet, check_names, read_list
-from scoring_operator.cluster import CONFIG_MAPS, ApiError, Cluster
+from scoring_operator.chunks import (
+    Chunks,
+    SensorListError,
+    SensorSet,
+    check_names,
+    divide,
+    in_order,
+    read_list,
+)
+from scoring_operator.cluster import CONFIG_MAPS, RUNS, ApiError, Cluster
 from scoring_operator.contract import Json
 from scoring_operator.decision import Missing, Unusable
 from scoring_operator.jobs import SENSORS_KEY, sensors_config_map, sensors_config_map_name
-from scoring_operator.resource import Run, SensorSource
+from scoring_operator.resource import ResourceError, Run, parse_run
+from scoring_operator.spec import SensorSource, Spec
 
 
-async def pin(cluster: Cluster, run: Run, source: SensorSource) -> SensorSet | Missing | Unusable:
-    """The run's sensors, pinned. Raises `ApiError` where trying again may help."""
+async def pin(cluster: Cluster, run: Run, spec: Spec) -> Chunks | Missing | Unusable:
+    """The run's sensors, pinned and divided. Raises `ApiError` where trying again may help."""
+    try:
+        sensors = await _pinned(cluster, run, spec)
+        if not isinstance(sensors, SensorSet):
+            return sensors
+        return divide(sensors, spec.output, spec.sensors_per_job)
+    except SensorListError as error:
+        return Unusable(str(error))
+
+
+async def _pinned(cluster: Cluster, run: Run, spec: Spec) -> SensorSet | Missing | Unusable:
     if run.status.pinned:  # an operator before us has made the copy
         copy = await cluster.get(CONFIG_MAPS, run.namespace, run.status.pinned.config_map)
         if copy is not None:
             return _of_copy(run, copy)
-    sensors = await _of_source(cluster, run, source)
-    if not isinstance(sensors, SensorSet):
-        return sensors
+    found = await _of_source(cluster, run, spec.sensors)
+    if not isinstance(found, SensorSet):
+        return found
+    sensors = in_order(found, spec.output)
+    divide(sensors, spec.output, spec.sensors_per_job)  # what cannot be divided must not be pinned
     if run.status.pinned and run.status.pinned.sha256 != sensors.sha256:
         return Unusable(
             f"ConfigMap {run.status.pinned.config_map} is gone, and its source is another list by now"
@@ -41,29 +62,60 @@ async def pin(cluster: Cluster, run: Run, source: SensorSource) -> SensorSet | M
 
 def _of_copy(run: Run, copy: Json) -> SensorSet | Unusable:
     name = copy["metadata"]["name"]
-    owners = copy["metadata"].get("ownerReferences") or ()
-    if not any(owner["uid"] == run.uid for owner in owners):
+    if not _owned(copy, run.uid):
         return Unusable(f"ConfigMap {name} is not this run's; wanted none of that name")
-    try:
-        return read_list(
-            (copy.get("data") or {}).get(SENSORS_KEY, ""), f"ConfigMap {name}, key {SENSORS_KEY}"
-        )
-    except SensorListError as error:
-        return Unusable(str(error))
+    return read_list((copy.get("data") or {}).get(SENSORS_KEY, ""), f"ConfigMap {name}, key {SENSORS_KEY}")
+
+
+def _owned(body: Json, uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences") or ())
 
 
 async def _of_source(cluster: Cluster, run: Run, source: SensorSource) -> SensorSet | Missing | Unusable:
+    if source.failed_of:
+        return await _left_undone(cluster, run, source)
+    if not source.config_map:
+        places = ((f"spec.sensors.names[{index}]", name) for index, name in enumerate(source.names))
+        return check_names(places, "spec.sensors.names")
+    found = await cluster.get(CONFIG_MAPS, run.namespace, source.config_map)
+    if found is None:
+        return Missing(f"spec.sensors.configMapRef: no ConfigMap {source.config_map} in {run.namespace}")
+    data = found.get("data") or {}
+    if source.key not in data:
+        keys = ", ".join(sorted(data)[:10]) or "none"
+        return Unusable(f"ConfigMap {source.config_map}: found keys {keys}; wanted key {source.key}")
+    return read_list(data[source.key], f"ConfigMap {source.config_map}, key {source.key}")
+
+
+# Reruns -----------------------------------------------------------------------------------------------------
+
+
+async def _left_undone(cluster: Cluster, run: Run, source: SensorSource) -> SensorSet | Missing | Unusable:
+    """The sensors that another run of the namespace failed on or never decided, as its own list has them."""
+    where = f"spec.sensors.failedOf: run {source.failed_of}"
+    body = await cluster.get(RUNS, run.namespace, source.failed_of)
+    if body is None:
+        return Missing(f"{where} is not in {run.namespace}")
     try:
-        if not source.config_map:
-            places = ((f"spec.sensors.names[{index}]", name) for index, name in enumerate(source.names))
-            return check_names(places, "spec.sensors.names")
-        found = await cluster.get(CONFIG_MAPS, run.namespace, source.config_map)
-        if found is None:
-            return Missing(f"spec.sensors.configMapRef: no ConfigMap {source.config_map} in {run.namespace}")
-        data = found.get("data") or {}
-        if source.key not in data:
-            keys = ", ".join(sorted(data)[:10]) or "none"
-            return Unusable(f"ConfigMap {source.config_map}: found keys {keys}; wanted key {source.key}")
-        return read_list(data[source.key], f"ConfigMap {source.config_map}, key {source.key}")
-    except SensorListError as error:
-        return Unusable(str(error))
+        other = parse_run(body)
+    except ResourceError as error:
+        return Unusable(f"{where} cannot be read: {error}")
+    if other.uid != source.failed_of_uid:
+        return Unusable(f"{where} has the UID {other.uid}; wanted {source.failed_of_uid}")
+    if not other.status.ended:
+        return Missing(f"{where} has not ended")
+    if other.status.pinned is None or not isinstance(other.spec, Spec):
+        return Unusable(f"{where} ended before it had a list of sensors; wanted one that has scored")
+    copy = await cluster.get(CONFIG_MAPS, run.namespace, other.status.pinned.config_map)
+    if copy is None or not _owned(copy, other.uid):
+        return Unusable(f"{where}: its list, ConfigMap {other.status.pinned.config_map}, is gone")
+    sensors = _of_copy(other, copy)
+    if not isinstance(sensors, SensorSet):
+        return sensors
+    if sensors.sha256 != other.status.pinned.sha256:
+        return Unusable(f"{where}: its list is another by now")
+    chunks = divide(sensors, other.spec.output, other.spec.sensors_per_job)
+    wanted = other.status.failed_sensors.union(chunks.without(other.status.done))
+    if not wanted.spans:
+        return Unusable(f"{where} has no sensor that failed or was not decided; wanted at least one")
+    return SensorSet.of(sensors.names[place] for place in wanted)

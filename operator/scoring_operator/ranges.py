@@ -35,6 +35,17 @@ class RangeSet:
         return cls(tuple(spans))
 
     @classmethod
+    def of_spans(cls, spans: Iterable[tuple[int, int]]) -> RangeSet:
+        """The set of all numbers in `spans`: sorted, inclusive, not overlapping, though they may touch."""
+        joined: list[tuple[int, int]] = []
+        for first, last in spans:
+            if joined and first == joined[-1][1] + 1:
+                joined[-1] = (joined[-1][0], last)
+            else:
+                joined.append((first, last))
+        return cls(tuple(joined))
+
+    @classmethod
     def parse(cls, text: str) -> RangeSet:
         """The set that `text` says; raises `ValueError` for a text that `text()` cannot have made."""
         if text.startswith(_BITMAP):
@@ -66,7 +77,7 @@ class RangeSet:
 
     def text(self) -> str:
         """The shorter of `0-4,7` and `b64:` with a bitmap, lowest number first."""
-        ranges = ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self.spans)
+        ranges = self.ranges()
         # Four characters of base64 hold three bytes: known before the bitmap is made.
         if not self.spans or len(ranges) <= len(_BITMAP) + 4 * (self.spans[-1][1] // 24 + 1):
             return ranges
@@ -74,6 +85,10 @@ class RangeSet:
         for number in self:
             raw[number // 8] |= 1 << number % 8
         return _BITMAP + base64.b64encode(raw).decode()
+
+    def ranges(self) -> str:
+        """As `0-4,7`, however long: at most 6 bytes for each of 100,000 numbers."""
+        return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self.spans)
 
     def union(self, numbers: Iterable[int]) -> RangeSet:
         """This set and `numbers`; O(spans + numbers)."""

@@ -5,21 +5,29 @@ Objects are projected as soon as they are read; `streams` says what that saves.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from scoring_operator.contract import CONTAINER, Json, clean, job_name
-from scoring_operator.jobs import CHUNK_LABEL, INCARNATION_LABEL, RUN_UID_LABEL
+from scoring_operator.contract import CONTAINER, Json, clean, job_name, publish_job_name
+from scoring_operator.labels import CHUNK, INCARNATION, PUBLISH_STAGE, RUN_UID, STAGE
+from scoring_operator.quantity import quantity
 from scoring_operator.resource import KIND
-from scoring_operator.status import parse_time
+from scoring_operator.times import parse_time
 
 JobState = Literal["Active", "Complete", "Failed"]
+PUBLISHES = -1  # in place of a chunk's number: the Job that publishes the run
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A Job of ours. `attempts` counts its pods that have ended, but for those that Kubernetes took away."""
+    """A Job of ours.
+
+    `chunk` is `PUBLISHES` for the one that publishes. `attempts` counts its pods that have ended, but for
+    those that Kubernetes took away. `runs`: one of its pods is running. `cpu_milli`: thousandths of a CPU
+    that each of its pods requests.
+    """
 
     namespace: str
     name: str
@@ -35,6 +43,8 @@ class JobRecord:
     finished: datetime | None
     attempts: int
     message: str
+    runs: bool = False
+    cpu_milli: int = 0
 
     @property
     def unfinished(self) -> bool:
@@ -75,12 +85,12 @@ def job_record(body: Json) -> JobRecord | None:
     meta, status = body["metadata"], body.get("status") or {}
     owner = _controller(meta)
     labels = meta.get("labels") or {}
-    if owner is None or owner.get("kind") != KIND or owner["uid"] != labels.get(RUN_UID_LABEL):
+    if owner is None or owner.get("kind") != KIND or owner["uid"] != labels.get(RUN_UID):
         return None
-    chunk, incarnation = _number(labels.get(CHUNK_LABEL)), _number(labels.get(INCARNATION_LABEL))
+    chunk, incarnation = _chunk(labels), _number(labels.get(INCARNATION))
     if chunk is None or incarnation is None:
         return None
-    if meta["name"] != job_name(owner["name"], owner["uid"], chunk, incarnation):
+    if meta["name"] != _name(owner, chunk, incarnation):
         return None  # labels can be edited, a name cannot
     state, finished, message = _job_end(status)
     return JobRecord(
@@ -98,6 +108,8 @@ def job_record(body: Json) -> JobRecord | None:
         finished=finished,
         attempts=status.get("failed", 0) + status.get("succeeded", 0),
         message=message,
+        runs=state == "Active" and status.get("ready", 0) > 0,
+        cpu_milli=_cpu_milli(body),
     )
 
 
@@ -106,7 +118,7 @@ def pod_record(body: Json) -> PodRecord | None:
     meta, status = body["metadata"], body.get("status") or {}
     owner = _controller(meta)
     labels = meta.get("labels") or {}
-    chunk = _number(labels.get(CHUNK_LABEL))
+    chunk = _chunk(labels)
     if owner is None or chunk is None or status.get("phase") not in ("Succeeded", "Failed"):
         return None
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
@@ -117,7 +129,7 @@ def pod_record(body: Json) -> PodRecord | None:
         name=meta["name"],
         version=version_of(meta),
         job_uid=owner["uid"],
-        run_uid=labels.get(RUN_UID_LABEL, ""),
+        run_uid=labels.get(RUN_UID, ""),
         chunk=chunk,
         succeeded=status["phase"] == "Succeeded",
         disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
@@ -143,6 +155,30 @@ def _controller(meta: Json) -> Json | None:
     return next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), None)
 
 
+def _chunk(labels: Json) -> int | None:
+    if labels.get(STAGE) == PUBLISH_STAGE:
+        return PUBLISHES
+    return _number(labels.get(CHUNK))
+
+
+def _name(owner: Json, chunk: int, incarnation: int) -> str:
+    if chunk == PUBLISHES:
+        return publish_job_name(owner["name"], owner["uid"], incarnation)
+    return job_name(owner["name"], owner["uid"], chunk, incarnation)
+
+
+def _cpu_milli(job: Json) -> int:
+    """What its pods request; 0 for a Job that does not say, or says it in a way that is not understood."""
+    template = (job.get("spec") or {}).get("template") or {}
+    for container in (template.get("spec") or {}).get("containers") or ():
+        requests = (container.get("resources") or {}).get("requests") or {}
+        try:
+            return int(quantity(str(requests.get("cpu", "0"))) * 1000)
+        except ValueError:
+            return 0
+    return 0
+
+
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() and text.isascii() and len(text) <= 7 else None
 
@@ -161,6 +197,20 @@ def _terminated(status: Json) -> Json:
             terminated: Json = (container.get("state") or {}).get("terminated") or {}
             return terminated
     return {}
+
+
+def why_waiting(pods: Iterable[Json]) -> str:
+    """Why the first of these pods has not started, in Kubernetes' words; empty if none of them waits."""
+    for pod in pods:
+        status = pod.get("status") or {}
+        if status.get("phase") != "Pending":
+            continue
+        conditions = {item["type"]: item for item in status.get("conditions") or ()}
+        scheduled = conditions.get("PodScheduled") or {}
+        said = scheduled.get("message") if scheduled.get("status") == "False" else ""
+        words = clean(str(said or ""), 500) or _waiting(status) or "its node has not started it yet"
+        return f"pod {pod['metadata']['name']}: {words}"
+    return ""
 
 
 def _waiting(status: Json) -> str:

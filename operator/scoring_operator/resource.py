@@ -4,58 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from scoring_operator.contract import ContractError, Json, Template, check_template
-from scoring_operator.status import Status, of_api, parse_time
+from scoring_operator.contract import ContractError, Json
+from scoring_operator.spec import Spec, parse_spec
+from scoring_operator.status import Status
+from scoring_operator.status_json import of_api
+from scoring_operator.times import parse_time
 
 GROUP, VERSION, PLURAL, KIND = "sensorscore.dev", "v1alpha1", "scoringruns", "ScoringRun"
 
-Policy = Literal["Skip", "Fail"]
 Key = tuple[str, str]  # namespace, name
 
 
 class ResourceError(ValueError):
     """The object is not a ScoringRun that this operator understands."""
-
-
-@dataclass(frozen=True, slots=True)
-class SensorSource:
-    """Where the sensor list comes from: names, or a key of a ConfigMap."""
-
-    names: tuple[str, ...] = ()
-    config_map: str = ""
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """All of `.spec`. Paths are relative to the store; times are UTC."""
-
-    start: datetime
-    end: datetime
-    sensors: SensorSource
-    store: str
-    runtime: str
-    model_path: str
-    readings_path: str
-    output_path: str
-    sensors_per_job: int
-    parallelism: int
-    suspend: bool
-    backoff_limit: int
-    per_attempt_seconds: int
-    max_failed_sensors: int | str
-    on_missing_readings: Policy
-    on_missing_model: Policy
-    ttl_seconds: int | None
-    job_ttl_seconds: int
-
-    def failures_allowed(self, total: int) -> int:
-        """`maxFailedSensors` as a number; a percentage is of all sensors, rounded down."""
-        if isinstance(self.max_failed_sensors, int):
-            return self.max_failed_sensors
-        return total * int(self.max_failed_sensors.removesuffix("%")) // 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,44 +67,10 @@ def parse_run(body: Json) -> Run:
 
 def _spec_or_why_not(body: Json) -> Spec | str:
     try:
-        return _spec(body)
+        return parse_spec(body)
     except ContractError as error:
         return f"spec.{error}"
     except KeyError as error:
         return f"spec lacks {error}; is the CRD of this operator's version installed?"
     except (TypeError, ValueError, AttributeError) as error:
         return f"spec is not understood: {error}; is the CRD of this operator's version installed?"
-
-
-def _spec(body: Json) -> Spec:
-    paths: dict[Template, str] = {"model": "", "readings": "", "output": ""}
-    for field in paths:
-        paths[field] = body[field]["path"]
-        check_template(field, paths[field])
-    policy = body["failurePolicy"]
-    return Spec(
-        start=parse_time(body["window"]["start"]),
-        end=parse_time(body["window"]["end"]),
-        sensors=_sensors(body["sensors"]),
-        store=body["store"],
-        runtime=body["runtime"],
-        model_path=paths["model"],
-        readings_path=paths["readings"],
-        output_path=paths["output"],
-        sensors_per_job=int(body["sensorsPerJob"]),
-        parallelism=int(body["parallelism"]),
-        suspend=bool(body["suspend"]),
-        backoff_limit=int(body["retry"]["backoffLimit"]),
-        per_attempt_seconds=int(body["timeouts"]["perAttemptSeconds"]),
-        max_failed_sensors=policy["maxFailedSensors"],
-        on_missing_readings=policy["onMissingReadings"],
-        on_missing_model=policy["onMissingModel"],
-        ttl_seconds=body.get("ttlSecondsAfterFinished"),
-        job_ttl_seconds=int(body["jobTTLSecondsAfterFinished"]),
-    )
-
-
-def _sensors(body: Json) -> SensorSource:
-    if "names" in body:
-        return SensorSource(names=tuple(body["names"]))
-    return SensorSource(config_map=body["configMapRef"]["name"], key=body["configMapRef"]["key"])

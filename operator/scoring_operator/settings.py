@@ -6,19 +6,17 @@ not choose image, identity, nodes or storage account.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
-T = TypeVar("T")
+from scoring_operator.sections import Section, SettingsError
 
-
-class SettingsError(ValueError):
-    """A setting is not as wanted; the text names its path."""
+__all__ = ["Settings", "SettingsError", "load", "parse"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,16 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What a run's template may ask of a runtime's pods."""
+
+    # most of each resource; of one that is not here: the runtime's own limit, or else request
+    resources: Mapping[str, str] = field(default_factory=dict)
+    env_prefix: str = ""  # of variables that a run may set; empty: none
+    priority_classes: frozenset[str] = frozenset()  # empty: none; a high priority would evict others' pods
+
+
+@dataclass(frozen=True)
 class Runtime:
     """What a scoring pod is, but for its work."""
 
@@ -58,6 +66,31 @@ class Runtime:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    namespaces: frozenset[str] = frozenset()  # who may use it; empty: every watched namespace
+    template: Bounds = Bounds()
+    cpu_hour_price: Decimal = Decimal(0)  # of a requested CPU for an hour, in `currency`
+
+    def offered_to(self, namespace: str) -> bool:
+        """Whether runs of `namespace` may name this runtime."""
+        return not self.namespaces or namespace in self.namespaces
+
+
+# A manifest over 100,000 sensors and a file of their anomalies are made in memory; few of these pods run at
+# once.
+STAGE_RESOURCES: Mapping[str, Mapping[str, str]] = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"memory": "1Gi"},
+}
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the small Jobs run that publish: outside the scoring pool, which can then be empty."""
+
+    resources: Mapping[str, Any] = field(default_factory=lambda: STAGE_RESOURCES)
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    priority_class: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +130,8 @@ class Settings:
     stores: Mapping[str, Store]
     runtimes: Mapping[str, Runtime]
     namespaces: tuple[str, ...] = ()  # watched namespaces; empty: all
+    stages: Stages = Stages()
+    currency: str = ""  # of prices, such as EUR; empty: no run's cost is told in money
     limits: Limits = Limits()
     http: Http = Http()
     timing: Timing = Timing()
@@ -112,20 +147,25 @@ def load(path: Path) -> Settings:
 
 def parse(data: object) -> Settings:
     """Settings from what YAML gave; raises `SettingsError`."""
-    top = _Section({} if data is None else data, "settings")
+    top = Section({} if data is None else data, "settings")
     settings = Settings(
         stores=top.named("stores", _store),
         runtimes=top.named("runtimes", _runtime),
         namespaces=tuple(top.texts("namespaces")),
+        stages=_stages(top.section("stages")),
+        currency=top.text("currency", "", wanted="([A-Z]{3})?", words="three letters such as EUR"),
         limits=_limits(top.section("limits")),
         http=Http(port=_one(top.section("http"), "port", Http.port, 0, 65535)),
         timing=_timing(top.section("timing")),
     )
     top.end()
+    for name, runtime in settings.runtimes.items():
+        if runtime.cpu_hour_price and not settings.currency:
+            raise SettingsError(f"settings.currency is missing; wanted that of runtimes.{name}.cpuHourPrice")
     return settings
 
 
-def _store(name: str, section: _Section) -> Store:
+def _store(name: str, section: Section) -> Store:
     secret = section.section("connectionStringSecret")
     has_secret = bool(secret.data)
     store = Store(
@@ -151,8 +191,7 @@ def _store(name: str, section: _Section) -> Store:
     return store
 
 
-def _runtime(name: str, section: _Section) -> Runtime:
-    resources = section.section("resources")
+def _runtime(name: str, section: Section) -> Runtime:
     runtime = Runtime(
         name=name,
         image=section.text("image"),
@@ -162,17 +201,50 @@ def _runtime(name: str, section: _Section) -> Runtime:
             wanted="Always|IfNotPresent|Never",
             words="Always, IfNotPresent or Never",
         ),
-        resources={kind: texts for kind in ("requests", "limits") if (texts := resources.mapping(kind))},
+        resources=_resources(section.section("resources")),
         node_selector=section.mapping("nodeSelector"),
         tolerations=tuple(section.objects("tolerations")),
         env=section.mapping("env"),
+        namespaces=frozenset(section.texts("namespaces")),
+        template=_bounds(section.section("template")),
+        cpu_hour_price=section.decimal("cpuHourPrice"),
     )
-    resources.end()
     section.end()
     return runtime
 
 
-def _limits(section: _Section) -> Limits:
+def _bounds(section: Section) -> Bounds:
+    bounds = Bounds(
+        resources=section.quantities("maxResources"),
+        env_prefix=section.text(
+            "envPrefix", "", wanted=r"([A-Z][A-Z0-9_]*_)?", words="capitals, digits and _, ending with _"
+        ),
+        priority_classes=frozenset(section.texts("priorityClassNames")),
+    )
+    section.end()
+    return bounds
+
+
+def _stages(section: Section) -> Stages:
+    stages = Stages(
+        resources=_resources(section.section("resources")) or STAGE_RESOURCES,
+        node_selector=section.mapping("nodeSelector"),
+        tolerations=tuple(section.objects("tolerations")),
+        priority_class=section.text(
+            "priorityClassName", "", wanted=r"(\S+)?", words="a PriorityClass's name"
+        ),
+    )
+    section.end()
+    return stages
+
+
+def _resources(section: Section) -> Mapping[str, Mapping[str, str]]:
+    resources = {kind: texts for kind in ("requests", "limits") if (texts := section.mapping(kind))}
+    section.end()
+    return resources
+
+
+def _limits(section: Section) -> Limits:
     limits = Limits(
         unfinished_jobs=section.number("unfinishedJobs", Limits.unfinished_jobs, 1, 1_000_000),
         writes_per_second=section.number("writesPerSecond", Limits.writes_per_second, 1, 10_000),
@@ -181,7 +253,7 @@ def _limits(section: _Section) -> Limits:
     return limits
 
 
-def _timing(section: _Section) -> Timing:
+def _timing(section: Section) -> Timing:
     timing = Timing(
         debounce_milliseconds=section.number("debounceMilliseconds", Timing.debounce_milliseconds, 0, 60_000),
         status_seconds=section.number("statusSeconds", Timing.status_seconds, 0, 3600),
@@ -194,109 +266,7 @@ def _timing(section: _Section) -> Timing:
     return timing
 
 
-def _one(section: _Section, key: str, default: int, low: int, high: int) -> int:
+def _one(section: Section, key: str, default: int, low: int, high: int) -> int:
     value = section.number(key, default, low, high)
     section.end()
     return value
-
-
-class _Section:
-    """One mapping of the file: takes its keys one by one, and at the end refuses what nobody took."""
-
-    def __init__(self, data: object, path: str) -> None:
-        """`path` is how the user finds the mapping in the file."""
-        if not isinstance(data, dict):
-            raise SettingsError(f"{path} is {_kind(data)}; wanted a mapping of keys to values")
-        self.data: dict[Any, Any] = data
-        self.path = path
-        self._taken: set[str] = set()
-
-    def _take(self, key: str) -> Any:
-        self._taken.add(key)
-        return self.data.get(key)
-
-    def _refuse(self, key: str, value: object, wanted: str) -> SettingsError:
-        found = "missing" if value is None else f"{value!r}"
-        return SettingsError(f"{self.path}.{key} is {found}; wanted {wanted}")
-
-    def text(self, key: str, default: str | None = None, wanted: str = r"\S.*", words: str = "a text") -> str:
-        """A text that matches `wanted`, which `words` describes; required when it has no default."""
-        value = self._take(key)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, str) or not re.fullmatch(wanted, value):
-            raise self._refuse(key, value, words)
-        return value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        """True or false."""
-        value = self._take(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise self._refuse(key, value, "true or false")
-        return value
-
-    def number(self, key: str, default: int, low: int, high: int) -> int:
-        """A whole number within bounds."""
-        value = self._take(key)
-        if value is None:
-            return default
-        if type(value) is not int or not low <= value <= high:
-            raise self._refuse(key, value, f"a whole number from {low} to {high}")
-        return value
-
-    def texts(self, key: str) -> list[str]:
-        """A list of texts, empty when missing."""
-        value = self._take(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self._refuse(key, value, "a list of texts")
-        return value
-
-    def objects(self, key: str) -> list[dict[str, Any]]:
-        """A list of mappings, empty when missing."""
-        value = self._take(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self._refuse(key, value, "a list of mappings")
-        return value
-
-    def mapping(self, key: str) -> dict[str, str]:
-        """Texts by text; numbers count as texts here, as in `cpu: 1`."""
-        inner = self.section(key)
-        for name, value in inner.data.items():
-            if (
-                not isinstance(name, str)
-                or isinstance(value, bool)
-                or not isinstance(value, str | int | float)
-            ):
-                raise SettingsError(f"{inner.path}.{name} is {value!r}; wanted a text")
-        return {name: str(value) for name, value in inner.data.items()}
-
-    def section(self, key: str) -> _Section:
-        """A mapping within, empty when missing."""
-        value = self._take(key)
-        return _Section({} if value is None else value, f"{self.path}.{key}")
-
-    def named(self, key: str, build: Callable[[str, _Section], T]) -> dict[str, T]:
-        """A mapping of names to mappings; none at all is the state right after an installation."""
-        inner = self.section(key)
-        return {
-            str(name): build(str(name), _Section(value, f"{inner.path}.{name}"))
-            for name, value in inner.data.items()
-        }
-
-    def end(self) -> None:
-        """Refuse keys that nobody took."""
-        for key in self.data:
-            if key not in self._taken:
-                raise SettingsError(
-                    f"{self.path}.{key} is not known; wanted one of {', '.join(sorted(self._taken))}"
-                )
-
-
-def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"{value!r}"

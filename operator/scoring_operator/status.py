@@ -1,4 +1,4 @@
-"""A ScoringRun's status as a frozen value: read from the object, changed by reconcile, written back whole.
+"""A ScoringRun's status as a frozen value: changed by reconcile, written whole (`status_json` has its text).
 
 Everything that is counted once (sums, histograms, recorded Jobs) lies in here and changes in one write, so
 that a restart of the operator at any moment neither loses nor doubles anything.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
-from scoring_operator.contract import Json, Rows, clean, rfc3339
+from scoring_operator.contract import Guard, Published, Rows, clean
 from scoring_operator.histogram import Histogram
 from scoring_operator.ranges import RangeSet
 
@@ -18,13 +18,12 @@ FAILURES_LIMIT = 50
 REASONS_LIMIT = 63  # the schema's 64, and one for Other: reasons come from pods and could be any word
 MESSAGE_LIMIT = 1000  # bytes of a condition's message
 
-PENDING, RUNNING, SUSPENDED, SUCCEEDED, FAILED = "Pending", "Running", "Suspended", "Succeeded", "Failed"
-COMPLETE_CONDITION, FAILED_CONDITION, SUSPENDED_CONDITION, BLOCKED_CONDITION = (
-    "Complete",
-    "Failed",
-    "Suspended",
-    "Blocked",
-)
+PENDING, WAITING, RUNNING, SUSPENDED = "Pending", "Waiting", "Running", "Suspended"
+SUCCEEDED, FAILED = "Succeeded", "Failed"
+PHASES = (PENDING, WAITING, RUNNING, SUSPENDED, SUCCEEDED, FAILED)
+COMPLETE_CONDITION, FAILED_CONDITION = "Complete", "Failed"
+SUSPENDED_CONDITION, BLOCKED_CONDITION, WAITING_CONDITION = "Suspended", "Blocked", "Waiting"
+SCORE, PUBLISH, DONE = "Score", "Publish", "Done"  # stages, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +64,64 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run ends: which condition becomes True, and why. It is decided before the run is published."""
+
+    condition: str
+    reason: str
+    message: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run did what it was to do."""
+        return self.condition == COMPLETE_CONDITION
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """How long a run has been going on: `seconds`, and what has passed since `since` if it goes on now."""
+
+    seconds: int = 0
+    since: datetime | None = None
+
+    def going(self, now: datetime) -> Stopwatch:
+        """Started, if it stood still."""
+        return self if self.since else Stopwatch(self.seconds, now)
+
+    def stopped(self, now: datetime) -> Stopwatch:
+        """Stopped, if it ran; whole seconds are kept."""
+        return Stopwatch(int(self.elapsed(now)))
+
+    def elapsed(self, now: datetime) -> float:
+        """Seconds in all."""
+        return self.seconds + (max(timedelta(), now - self.since).total_seconds() if self.since else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run's pods have used, in whole numbers, so that it adds up the same whoever adds it.
+
+    `cpu_ms` is thousandths of a CPU requested for a second; `money` is billionths of the currency.
+    """
+
+    pod_seconds: int = 0
+    cpu_ms: int = 0
+    money: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        """The sum of both."""
+        return Cost(
+            self.pod_seconds + other.pod_seconds, self.cpu_ms + other.cpu_ms, self.money + other.money
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """All of `.status`; defaults are those of a run that nobody has looked at."""
 
     observed_generation: int = 0
     phase: str = ""
+    stage: str = ""
     start: datetime | None = None
     completion: datetime | None = None
     conditions: Mapping[str, Condition] = field(default_factory=dict)
@@ -88,6 +140,15 @@ class Status:
     anomalies: int = 0
     latency: Mapping[str, Histogram] = field(default_factory=dict)
     pinned: Pinned | None = None
+    models_as_of: datetime | None = None
+    verdict: Verdict | None = None
+    publish_incarnation: int = 0
+    published: Published | None = None
+    guard: Guard | None = None
+    stopwatch: Stopwatch = Stopwatch()
+    pending_since: datetime | None = None
+    cost: Cost = Cost()
+    currency: str = ""
 
     @property
     def decided(self) -> int:
@@ -117,123 +178,3 @@ class Status:
         since = old.since if old is not None and old.status == status else now
         condition = Condition(status, reason, clean(message, MESSAGE_LIMIT), since, generation)
         return replace(self, conditions={**self.conditions, kind: condition})
-
-
-def to_api(status: Status) -> Json:
-    """`.status` as it is written; what is not known yet is left out."""
-    body: Json = {
-        "observedGeneration": status.observed_generation,
-        "phase": status.phase,
-        "conditions": [
-            _condition_to_api(kind, condition) for kind, condition in sorted(status.conditions.items())
-        ],
-    }
-    if status.start:
-        body["startTime"] = rfc3339(status.start)
-    if status.completion:
-        body["completionTime"] = rfc3339(status.completion)
-    if status.pinned:
-        body |= _progress_to_api(status, status.pinned)
-    return body
-
-
-def _progress_to_api(status: Status, pinned: Pinned) -> Json:
-    return {
-        "progress": f"{status.decided}/{pinned.total}",
-        "sensorSet": {"total": pinned.total, "sha256": pinned.sha256, "configMap": pinned.config_map},
-        "counts": {
-            "total": pinned.total,
-            "scored": status.scored,
-            "skipped": status.skipped,
-            "failed": status.failed,
-            "undecided": pinned.total - status.decided,
-            "jobs": status.jobs,
-            "activeJobs": status.active_jobs,
-            "retriedJobs": status.retried_jobs,
-        },
-        "recorded": {"done": status.done.text(), "failedSensors": status.failed_sensors.text()},
-        "incarnations": {str(chunk): times for chunk, times in sorted(status.incarnations.items())},
-        "failures": [
-            {
-                "sensor": f.sensor,
-                "index": f.index,
-                "state": f.state,
-                "reason": f.reason,
-                "message": f.message,
-                "job": f.job,
-            }
-            for f in status.failures
-        ],
-        "reasons": dict(sorted(status.reasons.items())),
-        "rows": {
-            "read": status.rows.read,
-            "scored": status.rows.scored,
-            "rejected": status.rows.rejected,
-            "duplicate": status.rows.duplicate,
-        },
-        "anomalies": status.anomalies,
-        "latency": {stage: histogram.as_status() for stage, histogram in sorted(status.latency.items())},
-    }
-
-
-def of_api(body: Json) -> Status:
-    """`.status` of an object; raises `ValueError`, `KeyError`, `TypeError` for one that is not of ours."""
-    counts, recorded, pinned = body.get("counts") or {}, body.get("recorded") or {}, body.get("sensorSet")
-    return Status(
-        observed_generation=body.get("observedGeneration", 0),
-        phase=body.get("phase", ""),
-        start=_time(body.get("startTime")),
-        completion=_time(body.get("completionTime")),
-        conditions={item["type"]: _condition_of_api(item) for item in body.get("conditions") or ()},
-        scored=counts.get("scored", 0),
-        skipped=counts.get("skipped", 0),
-        failed=counts.get("failed", 0),
-        jobs=counts.get("jobs", 0),
-        active_jobs=counts.get("activeJobs", 0),
-        retried_jobs=counts.get("retriedJobs", 0),
-        done=RangeSet.parse(recorded.get("done", "")),
-        failed_sensors=RangeSet.parse(recorded.get("failedSensors", "")),
-        incarnations={int(chunk): times for chunk, times in (body.get("incarnations") or {}).items()},
-        failures=tuple(
-            Failure(f["sensor"], f["index"], f["state"], f["reason"], f.get("message", ""), f.get("job", ""))
-            for f in body.get("failures") or ()
-        ),
-        reasons=dict(body.get("reasons") or {}),
-        rows=Rows(**(body.get("rows") or {})),
-        anomalies=body.get("anomalies", 0),
-        latency={stage: Histogram.of_status(value) for stage, value in (body.get("latency") or {}).items()},
-        pinned=Pinned(pinned["total"], pinned["sha256"], pinned["configMap"]) if pinned else None,
-    )
-
-
-def parse_time(text: str) -> datetime:
-    """An RFC 3339 time with a zone, as UTC; raises `ValueError`."""
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"time {text!r} has no zone")
-    return time.astimezone(UTC)
-
-
-def _time(text: str | None) -> datetime | None:
-    return parse_time(text) if text else None
-
-
-def _condition_to_api(kind: str, condition: Condition) -> Json:
-    return {
-        "type": kind,
-        "status": "True" if condition.status else "False",
-        "reason": condition.reason,
-        "message": condition.message,
-        "lastTransitionTime": rfc3339(condition.since),
-        "observedGeneration": condition.generation,
-    }
-
-
-def _condition_of_api(body: Json) -> Condition:
-    return Condition(
-        status=body["status"] == "True",
-        reason=body["reason"],
-        message=body["message"],
-        since=parse_time(body["lastTransitionTime"]),
-        generation=body.get("observedGeneration", 0),
-    )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 from scoring_operator.histogram import Histogram
-from scoring_operator.outcomes import ChunkOutcome
-from scoring_operator.status import FAILURES_LIMIT, REASONS_LIMIT, Failure, Status
+from scoring_operator.outcomes import ChunkOutcome, PublishOutcome, Usage
+from scoring_operator.status import FAILURES_LIMIT, REASONS_LIMIT, Cost, Failure, Status
+
+MILLI_CPU_HOUR = 3_600_000  # thousandths of a CPU-second in a CPU-hour
 
 
-def record(status: Status, outcomes: Iterable[ChunkOutcome]) -> Status:
+def record(status: Status, outcomes: Iterable[ChunkOutcome], cpu_hour_price: Decimal) -> Status:
     """With the outcomes counted, each once: a chunk that is in `done` is never looked at again."""
     done: list[int] = []
     failed_sensors: list[int] = []
@@ -18,11 +21,12 @@ def record(status: Status, outcomes: Iterable[ChunkOutcome]) -> Status:
     reasons = dict(status.reasons)
     latency = dict(status.latency)
     tally = {"Scored": status.scored, "Skipped": status.skipped, "Failed": status.failed}
-    rows, anomalies, retried = status.rows, status.anomalies, status.retried_jobs
+    rows, anomalies, retried, cost = status.rows, status.anomalies, status.retried_jobs, status.cost
     for outcome in outcomes:
         done.append(outcome.chunk.number)
         rows, anomalies = rows + outcome.rows, anomalies + outcome.anomalies
         retried += outcome.attempts > 1
+        cost += cost_of(outcome.usage, cpu_hour_price)
         for stage, milliseconds in outcome.stages_ms.items():
             latency[stage] = latency.get(stage, Histogram()).observe(milliseconds)
         for index, (name, sensor) in enumerate(
@@ -50,7 +54,28 @@ def record(status: Status, outcomes: Iterable[ChunkOutcome]) -> Status:
         rows=rows,
         anomalies=anomalies,
         latency=latency,
+        cost=cost,
     )
+
+
+def record_published(status: Status, outcome: PublishOutcome, cpu_hour_price: Decimal) -> Status:
+    """With what the Job that publishes said and cost: it is looked at once, since the run ends by it."""
+    status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
+    if outcome.message is None:
+        return status
+    took = status.latency.get("publish", Histogram()).observe(outcome.message.total_ms)
+    return replace(
+        status,
+        published=outcome.message.published,
+        guard=outcome.message.guard,
+        latency={**status.latency, "publish": took},
+    )
+
+
+def cost_of(usage: Usage, cpu_hour_price: Decimal) -> Cost:
+    """What pods used, and what their requested CPU costs, in billionths of the currency, rounded down."""
+    money = cpu_hour_price * 10**9 * usage.cpu_ms / MILLI_CPU_HOUR
+    return Cost(usage.pod_seconds, usage.cpu_ms, int(money))
 
 
 def _count_reason(reasons: dict[str, int], reason: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from scoring_operator.decision import Observation
+from scoring_operator.groups import Groups, concerns_others
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.resource import Key, Run
 
@@ -25,6 +26,7 @@ class View:
         self._changed = changed
         self._runs: dict[Key, Run] = {}
         self._keys: dict[str, Key] = {}  # by the run's UID
+        self._groups = Groups()
         self._jobs: dict[Place, JobRecord] = {}
         self._jobs_of: dict[str, set[Place]] = {}  # by the run's UID
         self._job_places: dict[str, Place] = {}  # by the Job's UID
@@ -50,12 +52,16 @@ class View:
         if old is not None and old.uid == run.uid and _newer(old, run):
             return
         if old is not None and old.uid != run.uid:
-            self._keys.pop(old.uid, None)
+            self.drop_run(old.key, old.uid)
+            old = None
         self._runs[run.key] = run
         self._keys[run.uid] = run.key
+        self._groups.put(run)
         self._drop_recorded(run)
         if old is None or old.resource_version != run.resource_version:
             self._changed(run.key)
+        if concerns_others(old, run):
+            self._tell_group(run)
 
     def drop_run(self, key: Key, uid: str) -> None:
         """Forget a run that is deleted; its Jobs go when their own deletion is seen."""
@@ -63,7 +69,9 @@ class View:
         if run is not None and run.uid == uid:
             del self._runs[key]
             self._keys.pop(uid, None)
+            self._groups.drop(run)
             self._changed(key)
+            self._tell_group(run)
 
     def replace_runs(self, namespace: str | None, runs: Iterable[Run], version: int) -> None:
         """Take in a full list: what is older than the list and not in it is gone."""
@@ -74,6 +82,14 @@ class View:
         for run in self.runs():
             if namespace in (None, run.namespace) and run.uid not in listed and _number(run) <= version:
                 self.drop_run(run.key, run.uid)
+
+    def group_of(self, run: Run) -> list[Run]:
+        """The others of a run's concurrencyGroup that have not ended."""
+        return [self._runs[key] for key in self._groups.others(run) if key in self._runs]
+
+    def _tell_group(self, run: Run) -> None:
+        for key in self._groups.others(run):
+            self._changed(key)
 
     # Jobs
 
@@ -86,7 +102,7 @@ class View:
         if old is not None and old.uid == job.uid and old.version > job.version:
             return
         run = self._runs.get(self._keys.get(job.run_uid, ("", "")))
-        if run is not None and not job.unfinished and job.chunk in run.status.done:
+        if run is not None and not job.unfinished and _recorded(run, job.chunk):
             self._forget_job(place)
             return
         if old is not None and old.uid != job.uid:
@@ -151,7 +167,7 @@ class View:
     def put_pod(self, pod: PodRecord) -> None:
         """Take in a pod that has ended."""
         run = self._runs.get(self._keys.get(pod.run_uid, ("", "")))
-        if run is not None and pod.chunk in run.status.done:
+        if run is not None and _recorded(run, pod.chunk):
             return
         place = (pod.namespace, pod.name)
         if self._pods.get(place) == pod:
@@ -206,7 +222,7 @@ class View:
     def _drop_recorded(self, run: Run) -> None:
         for place in list(self._jobs_of.get(run.uid, ())):
             job = self._jobs[place]
-            if not job.unfinished and job.chunk in run.status.done:
+            if not job.unfinished and _recorded(run, job.chunk):
                 self._forget_job(place)
 
     def _forget_job(self, place: Place) -> None:
@@ -231,6 +247,11 @@ class View:
         places.discard(place)
         if not places:
             self._pods_of.pop(pod.job_uid, None)
+
+
+def _recorded(run: Run, chunk: int) -> bool:
+    """Whether nobody asks any more what became of the Job of this chunk."""
+    return run.status.ended or chunk in run.status.done
 
 
 def _number(run: Run) -> int:

@@ -20,6 +20,7 @@ COMMANDS = (
     "scorer.commands.models",
     "scorer.commands.score",
     "scorer.commands.report",
+    "scorer.commands.verify",
 )
 """Modules with `add(subparsers)`. They import what they need when they run: help comes at once."""
 

@@ -5,14 +5,19 @@ for every sensor would make one request in six a mere note. So notes are spent o
 
 - a pod with one sensor keeps none: it has no neighbours to save, and its Job's failure tells the rest;
 - the first attempt at a pack notes that it took a sensor in hand, and nothing more;
-- once an attempt died, each further one notes each sensor that it takes in hand.
+- once an attempt died, each further one notes each sensor that it takes in hand, and works on them one by
+  one (`scorer.pipeline`), so that it dies of the one that it has noted.
 
 An attempt that ended by itself, with any exit code, at SIGTERM or at its deadline, has left its outcome's
 detail; one that is noted here and left none has died. One that found storage away from its beginning could
-leave neither, and counts for nothing. But one that lost storage later, and for good, looks like a death: no
-object in that storage could tell the two apart. Sensors are worked on in order and finished ones are
-not repeated. So a sensor that the second attempt dies on was not finished by the first either: a death that
-left no name counts against the sensor that the next death names.
+leave neither, and counts for nothing. One that loses storage later waits a while for it to come back, so as
+to leave its detail. If it does not come back within that time, the attempt looks like a death: no object in
+that storage could tell the two apart. A sensor is then left out wrongly only if two attempts of its pack,
+both of which found storage there at first, lost it for so long.
+
+Sensors are worked on in order and finished ones are not repeated. So a sensor that the second attempt dies on
+was not finished by the first either: a death that left no name counts against the sensor that the next death
+names.
 """
 
 from __future__ import annotations
@@ -47,6 +52,8 @@ class Deaths:
         self._earlier: list[Note] = []
         self._died: list[Note] = []
         self._to_note = False  # whatever was not read is not written over either
+        self.noted = False
+        """Whether this attempt may be among the notes: then it must leave its detail, or it has died."""
 
     def begin(self) -> None:
         """Reads the earlier attempts' notes. Raises StorageError."""
@@ -56,6 +63,11 @@ class Deaths:
             self._earlier = []
         self._died = [note for note in self._earlier if not self._ended(note)]
         self._to_note = True
+
+    @property
+    def any(self) -> bool:
+        """Whether an attempt died before this one."""
+        return bool(self._died)
 
     def crashed(self, sensor: str) -> bool:
         """Whether the sensor was in hand at two deaths."""
@@ -81,6 +93,7 @@ class Deaths:
 
     def _write(self, sensor: str | None) -> None:
         notes = [*self._earlier, Note(self._header.attempt, sensor)]
+        self.noted = True  # also if the request fails: storage may have taken it and its answer been lost
         told = [{"attempt": note.attempt, "inHand": note.sensor} for note in notes]
         self._store.put(self._path, json.dumps({"attempts": told}).encode())
 

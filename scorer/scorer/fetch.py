@@ -12,11 +12,12 @@ from typing import NamedTuple
 from scorer.contract.outcome import FAILED, SCORED, SKIPPED, UNDECIDED, Decision, SensorError
 from scorer.contract.paths import model_folder
 from scorer.contract.work import WorkOrder
-from scorer.fence import done, fingerprint
+from scorer.fence import fingerprint
 from scorer.outputs import Outputs, Prior
 from scorer.sources import Found, Sources
 from scorer.storage import DeniedError, NotFoundError, StorageError, Store, TooLargeError
-from scorer.versions import CURRENT_FILE, MAX_CURRENT_BYTES, MAX_MODEL_BYTES, Version, resolve
+from scorer.summary import summary_of
+from scorer.versions import CURRENT_FILE, MAX_MODEL_BYTES, Version, find
 
 
 class Fetched(NamedTuple):
@@ -50,7 +51,7 @@ def fetch(
     """Reads what the sensor needs; a Decision if it needs no scoring. Raises StorageError and SensorError."""
     prior = outputs.prior(sensor)
     folder = model_folder(order.model.path, sensor)
-    version = _version(store, order, f"{folder}/{CURRENT_FILE}")
+    version = find(store, order.model, sensor, order.window)
     if isinstance(version, str):
         return missing("NoModel", order.on_missing_model, f"sensor {sensor} has no model: {version}")
     readings = sources.find(sensor)
@@ -59,15 +60,10 @@ def fetch(
         return missing(
             "NoReadings", order.on_missing_readings, f"sensor {sensor} has no readings: no file at {looked}"
         )
-    made_from = fingerprint(order.window, readings.states(), version.sha256)
-    finished = done(prior.metadata, made_from) if prior else None
-    if prior and finished:
-        about = {
-            "prediction": outputs.path(sensor),
-            "fingerprint": made_from,
-            "model": version.name,
-            "madeBy": prior.metadata.get("run"),
-        }
+    made_from = fingerprint(order.window, readings.states(), version.sha256, order.readings, order.output)
+    finished = summary_of(prior.metadata) if prior else None
+    if prior and finished and finished.fingerprint == made_from:
+        about = {**finished.detail(outputs.path(sensor)), "madeBy": prior.metadata.get("run")}
         kept = Decision(SCORED, rows=finished.rows, anomalies=finished.anomalies, detail=about)
         return Kept(prior, made_from, kept)
     model = _model(store, f"{folder}/{version.name}/{version.file}", version.sha256)
@@ -86,18 +82,6 @@ def undone(sensor: str, error: StorageError | SensorError) -> Decision:
     if isinstance(error, DeniedError):
         return Decision(FAILED, "StorageDenied", f"sensor {sensor}: {error}")
     return Decision(UNDECIDED, "StorageUnavailable", f"sensor {sensor}: {error}")
-
-
-def _version(store: Store, order: WorkOrder, path: str) -> Version | str:
-    """The version that counts, or why there is none."""
-    try:
-        data = store.get(path, MAX_CURRENT_BYTES).data
-    except NotFoundError:
-        return f"{path} does not exist"
-    except TooLargeError as error:
-        raise SensorError("ModelCorrupt", str(error)) from error
-    found = resolve(data, path, order.model, order.window)
-    return found or f"{path} knows no version for {order.model.version}"
 
 
 def _model(store: Store, path: str, sha256: str) -> bytes:

@@ -6,11 +6,10 @@ ETag, so that predictions made from them still count as done.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scorer.contract.outcome import SensorError
 from scorer.contract.paths import check_readings_path, is_sensor_name, readings_path
+from scorer.contract.work import AUTO, REJECT, Columns
 from scorer.errors import InputError
+from scorer.readings.batch import TIME, Batch, ColumnError, Plan, Span
+from scorer.readings.formats import file_batches
+from scorer.readings.sensors import SensorNames, sensor_columns
+from scorer.readings.zones import Zone
+from scorer.sources import File
 from scorer.storage import NotFoundError, Store
 from scorer.window import hour_folder
 
@@ -33,9 +39,10 @@ READINGS_TEMPLATE = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_US = 3_600_000_000
-# The two layouts of a readings table: the Azure reference's own, and the plain one.
-_REFERENCE = ("TS", "Device", "Tag", "Value")
-_PLAIN = ("time", "sensor", "value")
+# The two layouts of a table of many sensors: the Azure reference's own, and the plain one.
+_REFERENCE = Columns("TS", "device-{Device}-tag-{Tag}", {"value": "Value"})
+_PLAIN = Columns(features={"value": "value"})
+_ALWAYS = Span(-(2**62), 2**62)
 
 
 class LandError(InputError):
@@ -76,61 +83,53 @@ def readings_bytes(times: Times, columns: Mapping[str, Values]) -> bytes:
 
 
 def read_table(file: Path) -> dict[str, tuple[Times, Values]]:
-    """Reads a CSV file of readings, `time,sensor,value` or the Azure reference's `TS,Device,Tag,Value`.
+    """Reads a file of many sensors' readings in any format that pods read (`scorer.readings.formats`).
 
-    Times without a zone are UTC. Raises LandError naming the line.
+    Its columns are `time,sensor,value` or the Azure reference's `TS,Device,Tag,Value`. Times without a zone
+    are UTC. Raises LandError naming the record.
     """
-    times: defaultdict[str, list[np.datetime64]] = defaultdict(list)
-    values: defaultdict[str, list[float]] = defaultdict(list)
     try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            table = csv.reader(lines)
-            columns = _columns(file, next(table, []))
-            for cells in table:
-                time, sensor, value = _reading(cells, columns, f"{file}, line {table.line_num}")
-                times[sensor].append(time)
-                values[sensor].append(value)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        stored = File(str(file), "", file.read_bytes())
+    except OSError as error:
         raise LandError(f"{file} cannot be read: {error}") from error
-    return {
-        sensor: (np.array(times[sensor], "datetime64[us]"), np.array(values[sensor], np.float64))
-        for sensor in sorted(times)
-    }
+    for columns in (_REFERENCE, _PLAIN):
+        try:
+            return _by_sensor(stored, columns)
+        except ColumnError as error:
+            refused = error
+        except SensorError as error:
+            raise LandError(str(error)) from error
+    raise LandError(f"{refused}; its columns are to be time,sensor,value or TS,Device,Tag,Value") from refused
 
 
-def _columns(file: Path, header: Sequence[str]) -> tuple[int, ...]:
-    for wanted in (_REFERENCE, _PLAIN):
-        if set(wanted) <= set(header):
-            return tuple(header.index(name) for name in wanted)
-    raise LandError(
-        f"{file} has the columns {','.join(header)[:80]!r}: "
-        f"wanted {','.join(_PLAIN)} or {','.join(_REFERENCE)}"
-    )
+def _by_sensor(file: File, columns: Columns) -> dict[str, tuple[Times, Values]]:
+    names = SensorNames()
+    plan = Plan(columns.time, tuple(columns.features.values()), _ALWAYS, Zone("UTC", REJECT, _ALWAYS))
+    plan = plan._replace(sensors=(sensor_columns(columns.sensor), names))
+    lost: list[str] = []
+    batches = [_whole(file, plan, batch) for batch in file_batches(file, AUTO, plan, lost)]
+    if lost:
+        raise LandError("; ".join(lost))
+    if not batches:
+        raise LandError(f"{file.path} is empty: wanted time,sensor,value or TS,Device,Tag,Value")
+    sensors = np.concatenate([batch.sensors for batch in batches if batch.sensors is not None])
+    times = np.concatenate([batch.times for batch in batches]).astype("datetime64[us]")
+    values = np.concatenate([batch.values[:, 0] for batch in batches])
+    chosen = {name: np.flatnonzero(sensors == place) for place, name in enumerate(names.names)}
+    return {name: (times[chosen[name]], values[chosen[name]]) for name in sorted(chosen)}
 
 
-def _reading(cells: Sequence[str], columns: tuple[int, ...], where: str) -> tuple[np.datetime64, str, float]:
-    try:
-        found = [cells[column] for column in columns]
-    except IndexError:
-        raise LandError(f"{where} has {len(cells)} columns: wanted at least {max(columns) + 1}") from None
-    time, *names, value = found
-    sensor = f"device-{names[0]}-tag-{names[1]}" if len(names) == 2 else names[0]
-    try:
-        utc = _utc(datetime.fromisoformat(time))
-    except (ValueError, OverflowError):
-        raise LandError(f"{where} has the time {time[:40]!r}: wanted one like 2026-01-01T12:00:00Z") from None
-    try:
-        return np.datetime64((utc - _EPOCH) // timedelta(microseconds=1), "us"), sensor, float(value)
-    except ValueError:
-        raise LandError(f"{where} has the value {value[:40]!r}: wanted a number") from None
-
-
-def _utc(stamp: datetime) -> datetime:
-    """The time in UTC. Raises OverflowError at the calendar's ends, where the hours about it may be none."""
-    utc = stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
-    if utc.year in (MINYEAR, MAXYEAR):
-        raise OverflowError
-    return utc
+def _whole(file: File, plan: Plan, batch: Batch) -> Batch:
+    """The batch, if all of it can be used. Raises LandError naming what cannot."""
+    for faulty, what, column in (
+        (batch.faults, f"no time in {plan.time!r}", TIME),
+        (batch.not_numbers, f"no number in {plan.features[0]!r}", 0),
+    ):
+        if faulty is not None and faulty.any():
+            record = int(batch.records[np.flatnonzero(faulty.reshape(len(faulty), -1).any(axis=1))[0]])
+            found = batch.texts.get((record, column), "")
+            raise LandError(f"{file.path}: record {record} has {what}, but {found!r}")
+    return batch
 
 
 def _by_path(times: Times, sensor: str, template: str) -> dict[str, NDArray[np.intp]]:

@@ -5,12 +5,15 @@ Imports neither numpy nor pyarrow: the read stage asks it before those are loade
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from scorer.contract.paths import output_path
-from scorer.contract.work import Output
+from scorer.contract.outcome import SensorError
+from scorer.contract.paths import output_path, shard_of, shard_path
+from scorer.contract.work import SHARDED, Output
 from scorer.fence import Claim
+from scorer.shard_index import There, look
 from scorer.storage import NotFoundError, Store
 from scorer.window import Window
 
@@ -30,18 +33,66 @@ class Outputs:
     ) -> None:
         self.store = store
         self.output = output
+        self.span = span
         self.claim = claim
         self.sensors = sensors
-        self._span = span
+        self._locks = {} if not self.sharded else {self.shard(sensor): threading.Lock() for sensor in sensors}
+        self._there: dict[int, There] = {}
+
+    @property
+    def sharded(self) -> bool:
+        """Whether many sensors share an object."""
+        return self.output.layout == SHARDED
+
+    def shard(self, sensor: str) -> int:
+        """The sensor's shard."""
+        return shard_of(sensor, self.output.shards)
 
     def path(self, sensor: str) -> str:
         """The object that holds the sensor's predictions."""
-        return output_path(self.output.path, sensor, self._span)
+        if self.sharded:
+            return self.shard_path(self.shard(sensor))
+        return output_path(self.output.path, sensor, self.span)
+
+    def shard_path(self, shard: int) -> str:
+        """The object of a shard."""
+        return shard_path(self.output.path, shard, self.span)
 
     def prior(self, sensor: str) -> Prior | None:
-        """The prediction that is there, None if there is none. Raises StorageError."""
+        """The prediction that is there, None if there is none.
+
+        In shards it is as it was when the shard's first sensor was asked for: an index is read once. Raises
+        StorageError, and SensorError for a shard that this scorer cannot write to.
+        """
+        if self.sharded:
+            there = self.seen(self.shard(sensor))
+            entry = there.sensors.get(sensor)
+            return None if entry is None or there.etag is None else Prior(there.etag, entry)
+        return self.current(self.path(sensor))
+
+    def current(self, path: str) -> Prior | None:
+        """The sensor's own object at this path as it is now. Raises StorageError."""
         try:
-            head = self.store.head(self.path(sensor))
+            head = self.store.head(path)
         except NotFoundError:
             return None
         return Prior(head.etag, head.metadata)
+
+    def seen(self, shard: int) -> There:
+        """The shard as it was when it was first asked for. Raises StorageError and SensorError."""
+        with self._locks[shard]:
+            there = self._there.get(shard)
+            if there is None:
+                there = self._there[shard] = self.checked(shard, look(self.store, self.shard_path(shard)))
+            return there
+
+    def checked(self, shard: int, there: There) -> There:
+        """The same, if it is one of as many shards as are wanted. Raises SensorError."""
+        if there.contents and (there.contents.shard, there.contents.shards) != (shard, self.output.shards):
+            found = f"shard {there.contents.shard} of {there.contents.shards}"
+            raise SensorError(
+                "OutputCorrupt",
+                f"{self.shard_path(shard)} is {found}: wanted shard {shard} of {self.output.shards}; "
+                "delete the window's predictions, or write to another path",
+            )
+        return there

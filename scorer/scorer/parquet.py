@@ -7,16 +7,20 @@ are not documented. The requirements pin pyarrow by digest, and what is used of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 from pyarrow._parquet import ParquetReader, ParquetWriter
 
 
-def open_parquet(data: bytes) -> ParquetReader:
-    """Reads the footer only. Raises what Arrow raises for bytes that are no Parquet file."""
+def open_parquet(data: bytes | pa.NativeFile, coded: Sequence[str] = ()) -> ParquetReader:
+    """Reads the footer only. Raises what Arrow raises for bytes that are no Parquet file.
+
+    Columns of text that are read as `coded` come as dictionaries and places in them.
+    """
+    source = pa.BufferReader(data) if isinstance(data, bytes) else data
     reader = ParquetReader()
-    reader.open(pa.BufferReader(data), use_memory_map=False, pre_buffer=False)
+    reader.open(source, use_memory_map=False, pre_buffer=False, read_dictionary=list(coded) or None)
     return reader
 
 
@@ -33,18 +37,29 @@ def row_groups(reader: ParquetReader, columns: Sequence[str]) -> Iterator[pa.Tab
 
 
 def parquet_bytes(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
-    """A file of one table. Its metadata is the given one alone, without Arrow's own copy of the schema."""
+    """A file of one table and one row group. Its metadata is the given one alone."""
+    return grouped_bytes(table.schema, [table], metadata)
+
+
+def grouped_bytes(
+    schema: pa.Schema, groups: Iterable[pa.Table], metadata: Mapping[str, str], coded: Sequence[str] = ()
+) -> bytes:
+    """A file with one row group for each table, made one after the other, without Arrow's copy of the schema.
+
+    Columns of few values are `coded` by a dictionary.
+    """
     sink = pa.BufferOutputStream()
     writer = ParquetWriter(
         sink,
-        table.schema,
+        schema,
         version="2.6",
         compression="snappy",
-        use_dictionary=False,
+        use_dictionary=list(coded),
         store_schema=False,
         writer_engine_version="V2",
     )
-    writer.write_table(table, row_group_size=len(table) or 1)
+    for table in groups:
+        writer.write_table(table, row_group_size=len(table) or 1)
     writer.add_key_value_metadata(metadata)
     writer.close()
     return bytes(sink.getvalue())

@@ -10,23 +10,32 @@ import gc
 import os
 import sys
 import threading
-from typing import NoReturn
+import time
+from typing import TYPE_CHECKING, NoReturn
 
 from scorer.clock import Stopwatch
 from scorer.contract.exits import Exit
 from scorer.contract.outcome import UNDECIDED, Decision, Header
-from scorer.contract.work import UsageError, WorkOrder, parse_work_order, sensor_names
+from scorer.contract.work import PUBLISH, UsageError, WorkOrder, parse_work_order, sensor_names
 from scorer.deaths import Deaths
 from scorer.fence import Claim
-from scorer.logs import Log
+from scorer.logs import Lines, Log, LogBlob, log_path
 from scorer.outcome import MessageFile, Outcome, outcome_path
 from scorer.pipeline import Pipeline
 from scorer.settings import Settings, settings
-from scorer.storage import AddressError, StorageError, open_store
+from scorer.storage import AddressError, StorageError, UnavailableError, open_store
 from scorer.watch import watch
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LAST_WORDS_SECONDS = 2.0
-"""For the detail, after SIGTERM or the deadline: the message is safe by then, and the kubelet waits 30 s."""
+"""For detail and log, after SIGTERM or the deadline: the message is safe, and the kubelet waits 30 s."""
+LEAVING_SECONDS = 30.0
+"""How long an attempt that has noted a sensor in hand waits for storage to come back before it ends.
+
+Its detail is what tells the next one that it has not died (`scorer.deaths`).
+"""
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -37,7 +46,12 @@ def main(arguments: list[str]) -> NoReturn:
     gc.disable()
     try:
         order, sensors = _work(arguments)
-        code = _Attempt(order, sensors, settings(), clock).run()
+        if order.stage == PUBLISH:
+            from scorer.publish.pod import publish_pod  # here: a pod that scores need not load it
+
+            code = publish_pod(order, sensors, settings(), clock, _leave)
+        else:
+            code = _Attempt(order, sensors, settings(), clock).run()
     except (UsageError, AddressError) as error:
         Log().error(str(error))
         code = Exit.USAGE
@@ -64,17 +78,20 @@ class _Attempt:
     ) -> None:
         self._order = order
         self._header = Header(order.run.uid, order.chunk, order.incarnation, clock.attempt())
-        self._log = Log(run=order.run.name, chunk=order.chunk, attempt=self._header.attempt)
+        lines = Lines()
+        self._log = Log(lines, run=order.run.name, chunk=order.chunk, attempt=self._header.attempt)
         self._outcome = Outcome(self._header, sensors, clock, self._message_file(environment.message_path))
         self._outcome.take(None)
-        watch(order.per_attempt_seconds - clock.seconds(), self._cut_short)
+        self._clock = clock
+        self._copies: LogBlob | None = None
+        watch(order.per_attempt_seconds - clock.seconds(), self._cut_short, self._keep_log)
         try:
             self._store = open_store(*order.store, environment.connection_string)
         except AddressError as error:
             self._cannot_begin(str(error))
             raise
+        self._copies = LogBlob(self._store, log_path(order.run.name, self._header), lines, self._log)
         self._deaths = Deaths(self._store, self._header) if len(sensors) > 1 else None
-        self._clock = clock
 
     def run(self) -> Exit:
         """Works on every sensor and says how it went."""
@@ -82,10 +99,13 @@ class _Attempt:
         pipeline = Pipeline(self._order, self._store, claim, self._outcome, self._log, self._deaths)
         defects = pipeline.run()
         code = Exit.INTERNAL if defects else self._outcome.exit()
-        self._write_detail()
+        self._log.info("finished", code=int(code), seconds=round(self._clock.seconds(), 3))
+        copy = self._beside(self._copy_log)
+        noted = self._deaths is not None and self._deaths.noted
+        self._write_detail(LEAVING_SECONDS if noted else 0.0)
+        copy.join(LAST_WORDS_SECONDS)
         if not self._outcome.close():
             threading.Event().wait()  # the watching thread is ending the process
-        self._log.info("finished", code=int(code), seconds=round(self._clock.seconds(), 3))
         return code
 
     def _message_file(self, path: str) -> MessageFile | None:
@@ -110,17 +130,38 @@ class _Attempt:
         if not self._outcome.close(interrupted=why):
             return
         self._log.warning(why, code=int(code))
-        writer = threading.Thread(target=self._write_detail, daemon=True)
-        writer.start()
-        writer.join(LAST_WORDS_SECONDS)
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        words = (self._write_detail, self._copy_log) if self._copies else ()  # none: there is no store yet
+        for last_words in [self._beside(write) for write in words]:
+            last_words.join(max(0.0, until - time.monotonic()))
         _leave(code)
 
-    def _write_detail(self) -> None:
+    def _beside(self, write: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        return thread
+
+    def _keep_log(self) -> None:
+        """In the watching thread, once the attempt has lasted a while."""
+        if self._copies:
+            self._beside(self._copies.keep_up)
+
+    def _copy_log(self) -> None:
+        if self._copies:
+            self._copies.write()
+
+    def _write_detail(self, patience: float = 0.0) -> None:
         """The full detail to the store. The message says the essential without it, so it fails nothing."""
-        try:
-            self._store.put(outcome_path(self._header), self._outcome.detail())
-        except StorageError as error:
-            self._log.warning(f"detail of the outcome not written: {error}")
+        until = time.monotonic() + patience
+        while True:
+            try:
+                self._store.put(outcome_path(self._header), self._outcome.detail())
+                return
+            except StorageError as error:
+                if not isinstance(error, UnavailableError) or time.monotonic() >= until:
+                    self._log.warning(f"detail of the outcome not written: {error}")
+                    return
+            time.sleep(1.0)  # beside the request's own retries, which not every error has
 
 
 def _leave(code: Exit) -> NoReturn:

@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from scorer.contract.outcome import Decision
 from scorer.contract.work import WorkOrder
 from scorer.fetch import Fetched, missing
-from scorer.model import anomalies, scores
+from scorer.guard.observe import observe
+from scorer.logs import Log
+from scorer.model import Model, anomalies, scores, stored_scores
 from scorer.model.file import read_model
 from scorer.predictions import Prediction
 from scorer.readings import Reader
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scorer.plugin.runner import Runner
 
 
 class Scoring:
     """Scores one sensor after the other: what sensors share is decoded once."""
 
-    def __init__(self, order: WorkOrder) -> None:
+    def __init__(self, order: WorkOrder, log: Log | None = None) -> None:
         self._order = order
+        self._log = log or Log()
+        self._plugins: Runner | None = None
         self._reader = Reader(order.readings, order.window)
 
     def score(self, fetched: Fetched) -> Prediction | Decision:
         """Scores the window's rows; a Decision if there are none. Raises SensorError."""
         model = read_model(fetched.model, fetched.version.name)
-        readings = self._reader.read(fetched.readings, fetched.sensor, model.features)
+        readings = self._reader.read(
+            fetched.readings, fetched.sensor, model.features, accepts_missing=model.accepts_missing
+        )
         if not readings.rows.read:
             files = ", ".join(file.path for file in fetched.readings.files[:3])
             none = f"sensor {fetched.sensor} has no readings in {self._order.window}"
             return missing("NoReadings", self._order.on_missing_readings, f"{none}: no row of {files}")
-        found = scores(model, readings.values)
-        return Prediction(model, readings, found, anomalies(model, found))
+        found = self._scores(model, readings.values)
+        flagged = anomalies(model, found)
+        observed = observe(model, readings, flagged, self._order.window)
+        return Prediction(model, readings, found, flagged, observed)
+
+    def close(self) -> None:
+        """Ends what was started for plugins' models."""
+        if self._plugins is not None:
+            self._plugins.close()
+
+    def _scores(self, model: Model, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        if model.plugin is None:
+            return scores(model, rows)
+        if self._plugins is None:
+            from scorer.plugin.runner import Runner  # here: only a pod with such models pays for it
+
+            self._plugins = Runner.of_this_image(lambda line: self._log.warning(line, source="plugin"))
+        return stored_scores(model, self._plugins.scores(model, rows))

@@ -6,8 +6,11 @@ Azure's workload identity has variables of its own, which the storage client rea
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from scorer.contract.work import UsageError
 
 
 class Settings(NamedTuple):
@@ -17,6 +20,10 @@ class Settings(NamedTuple):
     """Of the Azure storage account, from a Secret; without it the pod's identity is used."""
     message_path: str
     """Where the kubelet reads the termination message: the pod's own default, another one in tests."""
+    plugins: Mapping[str, str] = {}
+    """Name and module of each plugin that the image allows beside the built-in one. Models only name them."""
+    plugin_seconds: float | None = None
+    """For a plugin to load one model or to score one window. The runner's own default where it is not set."""
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -24,7 +31,53 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         connection_string=environment.get("AZURE_STORAGE_CONNECTION_STRING") or None,
         message_path=environment.get("SENSORSCORE_MESSAGE_PATH") or "/dev/termination-log",
+        plugins=_plugins(environment.get("SENSORSCORE_PLUGINS", "")),
+        plugin_seconds=_seconds("SENSORSCORE_PLUGIN_SECONDS", environment),
     )
+
+
+def _plugins(text: str) -> dict[str, str]:
+    """`name=package.module`, separated by commas."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        fits = re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,62})=([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", part)
+        if fits is None or fits[1] in found:
+            raise UsageError(f"SENSORSCORE_PLUGINS has {part!r}: wanted NAME=PACKAGE.MODULE, each name once")
+        found[fits[1]] = fits[2]
+    return found
+
+
+def _seconds(name: str, environment: Mapping[str, str]) -> float | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text) or not float(text):
+        raise UsageError(f"{name} is {text!r}: wanted seconds above 0")
+    return float(text)
+
+
+_PLUGIN_NAMES = frozenset(
+    (
+        *("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"),
+        *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED"),
+    )
+)
+_PLUGIN_PREFIXES = ("PLUGIN_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_")
+
+
+def plugin_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a plugin's process gets of the environment: what Python and libraries need, and `PLUGIN_…`.
+
+    By name, not less the secrets: a secret that nobody thought of stays here. One BLAS thread, unless the
+    image's maker wants more: others give other last digits.
+    """
+    given = {
+        name: value
+        for name, value in environment.items()
+        if name in _PLUGIN_NAMES or name.startswith(_PLUGIN_PREFIXES)
+    }
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**one, **given}
 
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

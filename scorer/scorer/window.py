@@ -54,7 +54,8 @@ def utc_time(text: str) -> datetime:
 
 def utc_text(time: datetime) -> str:
     """Writes a time as `2026-01-01T12:00:00Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: it writes the year 999 with three digits.
+    return time.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def hour_folder(time: datetime) -> datetime:

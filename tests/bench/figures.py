@@ -40,6 +40,7 @@ class Used(NamedTuple):
 
     seconds: float
     peak_mib: float
+    cpu_seconds: float = 0.0
 
 
 def write(figures: Sequence[Figure], folder: Path = FOLDER) -> None:
@@ -85,7 +86,8 @@ started = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdout=2)
 _, status, usage = os.wait4(process.pid, 0)
 seconds = time.perf_counter() - started
-print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss / 1024]))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss / 1024, cpu]))
 """
 
 
@@ -93,7 +95,7 @@ def used(arguments: Sequence[str], environment: Mapping[str, str]) -> Used:
     """Runs a process and says what it used. Raises RuntimeError with what it said if it fails."""
     starter = [sys.executable, "-S", "-c", _STARTER, *arguments]
     done = subprocess.run(starter, env=dict(environment), capture_output=True, text=True, check=True)
-    code, seconds, peak_mib = json.loads(done.stdout)
+    code, seconds, peak_mib, cpu_seconds = json.loads(done.stdout)
     if code:
         raise RuntimeError(f"{arguments[0]} ended with {code}: {done.stderr[-2000:]}")
-    return Used(seconds, peak_mib)
+    return Used(seconds, peak_mib, cpu_seconds)

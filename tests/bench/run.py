@@ -1,7 +1,7 @@
 """`make bench`: all benches, one after the other; a table, and a JSON file a figure in build/bench.
 
-Arguments name those to run: cold-start, cluster. Without any all run. A figure that misses its bar is said,
-and fails nothing: bars are for people to look at.
+Arguments name those to run, like cold-start or cluster. Without any all run. A figure that misses its bar is
+said, and fails nothing: bars are for people to look at.
 """
 
 from __future__ import annotations
@@ -12,12 +12,23 @@ from collections.abc import Callable, Sequence
 
 import cluster_runs
 import cold_start
+import image_size
+import pack_100x10k
+import pack_1000
+import sharded_read
+import train_models
 from figures import Figure, show, write
 
 BENCHES: dict[str, Callable[[], Sequence[Figure]]] = {
     "cold-start": cold_start.measure,
+    "pack-100x10k": pack_100x10k.measure,
+    "pack-1000-azurite": pack_1000.measure,
     "cluster": cluster_runs.measure,
+    "image-size": image_size.measure,
+    "sharded-read": sharded_read.measure,
+    "train": train_models.measure,
 }
+NEED_ROOT = frozenset({"cluster", "image-size"})
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -27,8 +38,8 @@ def main(wanted: Sequence[str]) -> int:
         return 1
     figures: list[Figure] = []
     for name in wanted or BENCHES:
-        if name == "cluster" and os.geteuid() != 0:
-            sys.stderr.write("cluster: NOT RUN: the local cluster's node needs root\n")
+        if name in NEED_ROOT and os.geteuid() != 0:
+            sys.stderr.write(f"{name}: NOT RUN: a node, and a container's file tree, need root\n")
             continue
         found = BENCHES[name]()
         write(found)

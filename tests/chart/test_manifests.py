@@ -110,8 +110,18 @@ def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
                 "nodeSelector": {},
                 "tolerations": [],
                 "env": {},
+                "namespaces": [],
+                "template": {"maxResources": {}, "envPrefix": "", "priorityClassNames": []},
+                "cpuHourPrice": "0",
             }
         },
+        "stages": {
+            "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+            "nodeSelector": {},
+            "tolerations": [],
+            "priorityClassName": "",
+        },
+        "currency": "",
         "limits": {"unfinishedJobs": 2000, "writesPerSecond": 50},
         "http": {"port": 8080},
     }

@@ -48,6 +48,18 @@ RUNTIME_IMAGE = {"repository": "localhost/scorer"}
             'stores.default.namespaces: "b" is not in watchNamespaces',
         ),
         ({"stores": {"Default_Store": STORE}}, "Default_Store"),
+        (
+            {"watchNamespaces": ["a"], "runtimes": {"default": {"namespaces": ["b"]}}},
+            'runtimes.default.namespaces: "b" is not in watchNamespaces',
+        ),
+        (
+            {"runtimes": {"default": {"cpuHourPrice": "0.04"}}},
+            "runtimes.default.cpuHourPrice: has no currency; set currency",
+        ),
+        ({"runtimes": {"default": {"cpuHourPrice": 0.04}}}, "/runtimes/default/cpuHourPrice"),
+        ({"runtimes": {"default": {"template": {"envPrefix": "x"}}}}, "/runtimes/default/template/envPrefix"),
+        ({"stages": {"image": "x"}}, "/stages': additional properties 'image' not allowed"),
+        ({"currency": "euro"}, "/currency"),
         ({"limits": {"unfinishedJobs": 0}}, "/limits/unfinishedJobs': minimum: got 0, want 1"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name must be given"),
         ({"tolerations": [{"key": "a", "effect": "NoShedule"}]}, "/tolerations/0/effect"),

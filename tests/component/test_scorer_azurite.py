@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from scorer.cli import main
 from scorer.contract import Exit
 from scorer.storage import DeniedError, Store, UnavailableError, open_store
 from scorer.storage.create import create_store
+from scorer.verify import verify
 from scoring import CSV, RUN_UID, put_model, put_sensor, work
 from storage_promises import PROMISES
 
@@ -119,6 +121,33 @@ def test_a_pod_scores_and_a_second_one_finds_it_done(
     assert (again, repeated["codes"], repeated["rows"]) == (code, message["codes"], message["rows"])
     assert store.head("predictions/2026/01/01/12/a.parquet").etag == head.etag
     assert len(list(store.list(f"runs/{RUN_UID}/outcomes"))) == 2
+
+
+def test_packs_that_write_one_shard_at_the_same_time_lose_nothing(
+    container: Container, store: Store, tmp_path: Path
+) -> None:
+    names = [f"s{number}" for number in range(12)]
+    for name in names:
+        put_sensor(store, name, faults={7: 99.0})
+    output = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet", "layout": "Sharded", "shards": 1}
+
+    def pack(chunk: int) -> int:
+        folder = tmp_path / str(chunk)
+        folder.mkdir()
+        order = work(names[3 * chunk : 3 * chunk + 3], output=output, chunk=chunk)
+        return run_pod(container, folder, order)[0]
+
+    with ThreadPoolExecutor(4) as packs:
+        assert set(packs.map(pack, range(4))) == {Exit.OK}
+    decisions = {"v": 1, "total": 12, "complete": True, "reason": "", "failed": "", "undecided": ""}
+    (tmp_path / "decisions").write_text(json.dumps(decisions | {"failures": []}))
+    order = work(names, output=output, chunk=0, stage="Publish", decisions=str(tmp_path / "decisions"))
+    code, message = run_pod(container, tmp_path, order)
+    assert (code, message["success"]) == (Exit.OK, "p/2026/01/01/12/_SUCCESS")
+    proof = verify(store, RUN_UID)
+    assert (proof.findings, proof.notes) == ([], [])
+    assert proof.checks["predictions have their digest"].looked_at == 12
+    assert len(list(store.list("p/2026/01/01/12/_index"))) == 1
 
 
 def test_a_pod_with_a_wrong_key_says_so(container: Container, store: Store, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from contract_vectors import vectors
 from scorer.contract import Header, Rows, encode_message, parse_work_order
 from scorer.contract.outcome import Letters
-from scoring_operator.chunks import chunk_of
+from scorer.contract.publishing import parse_decisions
+from scoring_operator.chunks import Chunk, SensorSet
 from scoring_operator.contract import (
     FAIL_JOB,
     MESSAGE_LIMIT,
@@ -23,13 +26,24 @@ from scoring_operator.contract import (
     check_template,
     is_sensor_name,
     parse_message,
+    parse_published,
+    shard_of,
 )
-from scoring_operator.jobs import job_manifest
-from unit.operator.given import a_run, sensors, settings, spec_of
+from scoring_operator.jobs import decisions_config_map, publish_order, scoring_job, work_order
+from scoring_operator.publishing import decisions
+from scoring_operator.ranges import RangeSet
+from scoring_operator.resource import Run, parse_run
+from scoring_operator.settings import Store
+from scoring_operator.spec import parse_spec
+from scoring_operator.status import Failure, Status, Verdict
+from scoring_operator.times import parse_time
+from unit.operator.given import NESTED, a_run, chunks_of, means, publishing, run_body, sensors, spec_of
 
 Json = dict[str, Any]
 OUTCOMES = vectors("outcomes")
 TEMPLATES = vectors("templates")
+ORDERS = vectors("work_orders")
+PUBLISHING = vectors("publishing")
 
 
 def expected(size: int) -> Expected:
@@ -163,18 +177,163 @@ def test_words_of_a_pod_cannot_break_a_line_or_a_status() -> None:
     assert len(said.encode()) <= 256
 
 
+# Work orders
+
+
+def run_of(work: Json) -> Run:
+    """The ScoringRun that such an order is made of."""
+    names = {"onMissingReadings": work["onMissingReadings"], "onMissingModel": work["onMissingModel"]}
+    seconds = work["perAttemptSeconds"]
+    model = {key: value for key, value in work["model"].items() if key != "at"}
+    body = run_body(
+        window=work["window"],
+        model=model,
+        readings=work["readings"],
+        output=work["output"],
+        failurePolicy=names,
+        timeouts={"perAttemptSeconds": seconds, "publishSeconds": seconds},
+    )
+    run = work["run"]
+    body["metadata"] |= {name: run[name] for name in ("name", "namespace", "uid")}
+    body["metadata"]["creationTimestamp"] = run["created"]
+    at = work["model"].get("at")
+    return replace(parse_run(body), status=Status(models_as_of=parse_time(at) if at else None))
+
+
+@by_name(ORDERS["valid"])
+def test_work_orders_are_made_of_runs(case: Json) -> None:
+    work = case["work"]
+    run, where = run_of(work), work["store"]
+    store = Store("x", where["url"], where.get("endpoint", ""), where.get("allowHttp", False))
+    told = work["sensors"]
+    names = tuple(told.get("names") or (f"s{number}" for number in range(told["count"])))
+    if work.get("stage") == "Publish":
+        order = publish_order(run, spec_of(run), store, SensorSet.of(names), work["incarnation"])
+    else:
+        chunk = Chunk(work["chunk"], told.get("from", 0), names)
+        order = work_order(run, spec_of(run), store, chunk, work["incarnation"])
+    assert order == work
+
+
+def about_the_spec(case: Json) -> bool:
+    """Whether what is wrong with an order could be wrong with a spec, beyond the schema's enumerations."""
+    enumerated = ("unknown format", "unknown column setting")
+    fields = case.get("change", {}).keys() & {"model", "readings", "output"}
+    return bool(fields) and "at" not in case["change"].get("model", {}) and case["name"] not in enumerated
+
+
+@by_name([case for case in ORDERS["refused"] if about_the_spec(case)])
+def test_specs_that_would_make_refused_orders_are_refused(case: Json) -> None:
+    spec = run_body()["spec"]
+    changed = {name: spec[name] | part for name, part in case["change"].items() if name in NESTED}
+    if case["change"].get("output", {}).get("layout") == "Sharded" and case["name"] == "shards as CSV":
+        return  # the schema's alone: the operator passes the format through
+    with pytest.raises(ContractError) as refused:
+        parse_spec(spec | changed)
+    assert case["names"].removesuffix(".version") in str(refused.value)
+
+
+@pytest.mark.parametrize("case", vectors("shards"), ids=lambda case: f"{case['sensor']}-{case['shards']}")
+def test_shards(case: Json) -> None:
+    assert shard_of(case["sensor"], case["shards"]) == case["shard"]
+
+
 @pytest.mark.parametrize("per_job", [1, 100, 500])
 @pytest.mark.parametrize("store", ["default", "theirs"])
 def test_a_rendered_job_is_understood_by_the_scorer(per_job: int, store: str) -> None:
     listed = sensors(*(f"s{number}" for number in range(1200)))
     run = a_run(sensorsPerJob=per_job)
-    chosen, runtime = settings().stores[store], settings().runtimes["default"]
-    job = job_manifest(run, spec_of(run), chosen, runtime, chunk_of(listed, 1, per_job), 2)
+    job = scoring_job(run, spec_of(run), means(store), chunks_of(listed, spec_of(run))[1], 2)
     arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments[:2] == ["run", "--work"]
     order = parse_work_order(arguments[2])
     assert (order.chunk, order.incarnation) == (1, 2)
     assert order.run.uid == run.uid
+
+
+# Publishing
+
+
+@by_name(PUBLISHING["decisions"])
+def test_decisions_are_made_of_a_status(case: Json) -> None:
+    wanted = case["decisions"]
+    listed = sensors(*(f"s{number}" for number in range(wanted["total"])))
+    undecided = set(RangeSet.parse(wanted["undecided"]))
+    status = publishing(
+        listed,
+        Verdict("Complete" if wanted["complete"] else "Failed", wanted["reason"], ""),
+        done=RangeSet.of(set(range(wanted["total"])) - undecided),
+        failed_sensors=RangeSet.parse(wanted["failed"]),
+        failures=tuple(
+            Failure(each["sensor"], 3, each["state"], each["reason"], each["message"], "job")
+            for each in wanted["failures"]
+        ),
+    )
+    assert decisions(status, chunks_of(listed, spec_of(a_run()))) == wanted
+
+
+@given(st.sets(st.integers(0, 99)), st.sets(st.integers(0, 99)))
+def test_the_scorer_understands_what_is_pinned(done: set[int], failed: set[int]) -> None:
+    listed = sensors(*(f"s{number}" for number in range(100)))
+    status = publishing(
+        listed,
+        Verdict("Failed", "DeadlineExceeded", ""),
+        done=RangeSet.of(done),
+        failed_sensors=RangeSet.of(failed & done),
+        failures=(Failure("s1", 1, "Failed", "OutOfMemory", "pod x", "job"),),
+    )
+    body = decisions_config_map(a_run(), decisions(status, chunks_of(listed, spec_of(a_run()))))
+    read = parse_decisions(body["data"]["decisions.json"])
+    assert (read.total, read.complete, read.reason) == (100, False, "DeadlineExceeded")
+    assert (read.failed, read.undecided) == (failed & done, set(range(100)) - done)
+    assert read.failures["s1"].reason == "OutOfMemory"
+
+
+@by_name(PUBLISHING["messages"])
+def test_what_a_publishing_pod_says_is_read(case: Json) -> None:
+    said = case["message"]
+    read = parse_published(json.dumps(said), said["run"], said["incarnation"])
+    assert read.total_ms == said["stagesMs"]["total"]
+    if "failure" in said:
+        assert (read.published, read.guard) == (None, None)
+        assert read.failure == f"{said['failure']['reason']}: {said['failure']['message']}"
+        return
+    assert read.published is not None
+    assert read.guard is not None
+    assert (read.published.manifest, read.published.sha256) == tuple(said["manifest"].values())
+    assert (read.published.success or None, read.published.anomalies) == (said["success"], said["anomalies"])
+    assert (read.guard.warnings, read.guard.notes) == (said["warnings"], said["notes"])
+    assert [each.sensor for each in read.guard.samples] == [each["sensor"] for each in said["samples"]]
+
+
+@by_name(PUBLISHING["messages_refused"])
+def test_what_a_publishing_pod_must_not_say_is_refused(case: Json) -> None:
+    said = PUBLISHING["messages"][0]["message"]
+    text = json.dumps({key: value for key, value in (said | case["change"]).items() if value != "remove"})
+    with pytest.raises(ContractError) as refused:
+        parse_published(text, said["run"], said["incarnation"])
+    assert case["names"] in str(refused.value)
+
+
+@given(st.sampled_from(sorted(PUBLISHING["messages"][0]["message"])), JSON)
+def test_any_value_in_any_field_of_it_is_refused_or_sound(key: str, value: Any) -> None:
+    said = PUBLISHING["messages"][0]["message"]
+    try:
+        read = parse_published(json.dumps(said | {key: value}), said["run"], said["incarnation"])
+    except ContractError:
+        return
+    assert read.published is None or len(read.published.manifest) <= 1024
+    assert read.guard is None or len(read.guard.samples) <= 10
+
+
+@given(st.data())
+def test_any_bytes_of_it_changed_are_refused_or_sound(data: st.DataObject) -> None:
+    said = PUBLISHING["messages"][0]["message"]
+    text = json.dumps(said)
+    place, cut = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 20))
+    with contextlib.suppress(ContractError):
+        changed = text[:place] + data.draw(st.text(max_size=10)) + text[place + cut :]
+        parse_published(changed, said["run"], said["incarnation"])
 
 
 KINDS = st.sampled_from(["Scored", "Skipped/NoReadings", "Failed/ModelCorrupt", "Undecided/NotStarted"])

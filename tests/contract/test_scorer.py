@@ -24,6 +24,14 @@ from scorer.contract import (
     shard_of,
 )
 from scorer.contract.paths import check_model_path, check_output_path, check_readings_path
+from scorer.contract.publishing import (
+    Decisions,
+    Published,
+    Sample,
+    encode_failure,
+    encode_published,
+    parse_decisions,
+)
 from scorer.contract.work import SensorFile
 from scorer.window import utc_text, window
 
@@ -108,6 +116,65 @@ def test_outcome_messages(vector: dict[str, Any]) -> None:
         in_hand=wanted.get("inHand"),
     )
     assert json.loads(message) == wanted
+
+
+@pytest.mark.parametrize("vector", vectors("publishing")["decisions"], ids=lambda vector: vector["name"])
+def test_decisions(vector: dict[str, Any]) -> None:
+    assert as_decisions(parse_decisions(json.dumps(vector["decisions"]))) == vector["decisions"]
+
+
+@pytest.mark.parametrize(
+    "vector", vectors("publishing")["decisions_refused"], ids=lambda vector: vector["name"]
+)
+def test_decisions_refused(vector: dict[str, Any]) -> None:
+    told = vectors("publishing")["decisions"][0]["decisions"] | vector["change"]
+    with pytest.raises(UsageError) as refusal:
+        parse_decisions(json.dumps(told))
+    assert vector["names"] in str(refusal.value)
+
+
+@pytest.mark.parametrize("vector", vectors("publishing")["messages"], ids=lambda vector: vector["name"])
+def test_publishing_messages(vector: dict[str, Any]) -> None:
+    wanted = vector["message"]
+    header = Header(wanted["run"], wanted["chunk"], wanted["incarnation"], wanted["attempt"])
+    if "failure" in wanted:
+        failure = wanted["failure"]
+        message = encode_failure(header, failure["reason"], failure["message"], wanted["stagesMs"])
+    else:
+        published = Published(
+            wanted["manifest"]["path"],
+            wanted["manifest"]["sha256"],
+            wanted["success"],
+            wanted["anomalies"],
+            wanted["warnings"],
+            wanted["notes"],
+            tuple(Sample(**sample) for sample in wanted["samples"]),
+        )
+        message = encode_published(header, published, wanted["stagesMs"])
+    assert json.loads(message) == wanted
+
+
+def as_decisions(decisions: Decisions) -> dict[str, Any]:
+    """The decisions as the operator wrote them."""
+    return {
+        "v": 1,
+        "total": decisions.total,
+        "complete": decisions.complete,
+        "reason": decisions.reason,
+        "failed": _ranges(decisions.failed),
+        "undecided": _ranges(decisions.undecided),
+        "failures": [
+            {"sensor": sensor, **failure._asdict()} for sensor, failure in decisions.failures.items()
+        ],
+    }
+
+
+def _ranges(places: frozenset[int]) -> str:
+    firsts = sorted(place for place in places if place - 1 not in places)
+    lasts = sorted(place for place in places if place + 1 not in places)
+    return ",".join(
+        f"{first}" if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=True)
+    )
 
 
 def as_work(order: WorkOrder) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 CRD = Path(__file__).resolve().parents[2] / "crds" / "scoringruns.sensorscore.dev.yaml"
 RUNS = "/apis/sensorscore.dev/v1alpha1"
+CHUNK, STAGE = "sensorscore.dev/chunk", "sensorscore.dev/stage"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,7 @@ class Operator:
     def __init__(self, kubeconfig: Path, folder: Path, namespaces: list[str], **settings: Any) -> None:
         self._log = (folder / "operator.log").open("ab")
         self.log = folder / "operator.log"
+        self.kubeconfig = kubeconfig
         path = folder / "settings.yaml"
         path.write_text(yaml.safe_dump(_settings(namespaces) | settings))
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "SENSORSCORE_SETTINGS": str(path)}
@@ -184,13 +186,19 @@ class Runs:
         return str(self.get(name).get("status", {}).get("phase", ""))
 
     def jobs(self) -> list[Json]:
-        """All Jobs of the namespace."""
-        items: list[Json] = self.api.call("GET", f"/apis/batch/v1/namespaces/{self.namespace}/jobs")["items"]
-        return items
+        """All Jobs of the namespace that score."""
+        return [job for job in self._all("/apis/batch/v1", "jobs") if CHUNK in job["metadata"]["labels"]]
+
+    def publish_jobs(self) -> list[Json]:
+        """All that publish."""
+        return [job for job in self._all("/apis/batch/v1", "jobs") if STAGE in job["metadata"]["labels"]]
 
     def pods(self) -> list[Json]:
-        """All pods of the namespace."""
-        items: list[Json] = self.api.call("GET", f"/api/v1/namespaces/{self.namespace}/pods")["items"]
+        """All pods of the namespace that score."""
+        return [pod for pod in self._all("/api/v1", "pods") if CHUNK in pod["metadata"]["labels"]]
+
+    def _all(self, group: str, plural: str) -> list[Json]:
+        items: list[Json] = self.api.call("GET", f"{group}/namespaces/{self.namespace}/{plural}")["items"]
         return items
 
     def events(self) -> list[str]:

@@ -8,17 +8,25 @@ from typing import Any
 
 import pytest
 
+from contract_vectors import vectors
 from controlplane.conftest import RUNS, Runs, manifest
 from local.api import Api, ApiError
-from scoring_operator.contract import Rows
+from scoring_operator.contract import Guard, Published, Rows, Sample
 from scoring_operator.histogram import Histogram
 from scoring_operator.ranges import RangeSet
-from scoring_operator.resource import Spec, parse_run
-from scoring_operator.status import Failure, Pinned, Status, of_api, to_api
+from scoring_operator.resource import parse_run
+from scoring_operator.spec import Spec
+from scoring_operator.status import Cost, Failure, Pinned, Status, Stopwatch, Verdict
+from scoring_operator.status_json import of_api, to_api
 
 pytestmark = pytest.mark.controlplane
 Json = dict[str, Any]
 WINDOW = {"start": "2026-01-01T12:00:00Z", "end": "2026-01-01T13:00:00Z"}
+MINUTES = {"start": "2026-01-01T12:00:00Z", "end": "2026-01-01T12:59:59Z"}
+DAY = {"start": "2026-01-01T06:00:00Z", "end": "2026-01-02T06:00:00Z"}
+FOUR_WEEKS = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-29T00:00:00Z"}
+FEBRUARY = {"start": "2026-02-01T00:00:00Z", "end": "2026-03-01T00:00:00Z"}
+YEAR = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"}
 
 
 def dry_run(api: Api, body: Json) -> Json:
@@ -34,17 +42,45 @@ def test_defaults_make_a_whole_spec(api: Api) -> None:
         "sensors": {"names": ["a", "b", "c"]},
         "store": "default",
         "runtime": "default",
-        "model": {"path": "models/{sensor}"},
-        "readings": {"path": "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"},
-        "output": {"path": "predictions/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"},
+        "model": {"path": "models/{sensor}", "version": "Current"},
+        "readings": {
+            "path": "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet",
+            "format": "Auto",
+            "layout": "hourly",
+            "columns": {"time": "time", "sensor": "sensor"},
+            "timeZone": "UTC",
+            "ambiguousTimes": "Reject",
+        },
+        "output": {"format": "Parquet", "layout": "PerSensor"},
         "sensorsPerJob": 1,
         "parallelism": 100,
         "suspend": False,
+        "concurrencyPolicy": "Allow",
         "retry": {"backoffLimit": 2},
-        "timeouts": {"perAttemptSeconds": 300},
-        "failurePolicy": {"maxFailedSensors": 0, "onMissingReadings": "Skip", "onMissingModel": "Skip"},
+        "timeouts": {"perAttemptSeconds": 300, "publishSeconds": 600},
+        "failurePolicy": {
+            "maxFailedSensors": 0,
+            "onExceeded": "Continue",
+            "onMissingReadings": "Skip",
+            "onMissingModel": "Skip",
+        },
         "jobTTLSecondsAfterFinished": 900,
     }
+
+
+def test_the_operators_own_defaults_are_the_schemas(api: Api) -> None:
+    """A run that was stored before a field was there is read as if it had the field's default."""
+    made = dry_run(api, manifest())
+    made["metadata"] |= {"resourceVersion": "1"}
+    bare = made | {"spec": made["spec"] | {"model": {"path": "models/{sensor}"}}}
+    bare["spec"] = bare["spec"] | {
+        "readings": {"path": made["spec"]["readings"]["path"]},
+        "output": {"path": "predictions/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"},
+        "timeouts": {"perAttemptSeconds": 300},
+        "failurePolicy": {"maxFailedSensors": 0, "onMissingReadings": "Skip", "onMissingModel": "Skip"},
+    }
+    del bare["spec"]["concurrencyPolicy"]
+    assert parse_run(bare).spec == parse_run(made).spec
 
 
 @pytest.mark.parametrize(
@@ -58,6 +94,24 @@ def test_defaults_make_a_whole_spec(api: Api) -> None:
         {"failurePolicy": {"maxFailedSensors": "100%"}},
         {"failurePolicy": {"maxFailedSensors": 1000000}},
         {"output": {"path": "a..b/{sensor}/{yyyy}{MM}{dd}T{HH}.parquet"}},
+        {"output": {"layout": "Sharded", "shards": 16}},
+        {"output": {"layout": "Sharded"}},
+        {"output": {"path": "evaluation/{sensor}.csv", "format": "CSV", "allowOverwrite": True}},
+        {"window": DAY, "output": {"path": "p/{yyyy}/{MM}/{dd}/{sensor}"}},
+        {"window": FEBRUARY, "output": {"path": "p/{yyyy}-{MM}/{sensor}"}},
+        {"window": YEAR, "output": {"path": "p/{yyyy}/{sensor}"}},
+        {"window": MINUTES, "output": {"allowOverwrite": True}},
+        {"model": {"version": "AsOfWindowEnd"}},
+        {"model": {"version": "20260101T000000Z-0123abcd"}},
+        {"readings": {"path": "r/{yyyy}/{MM}/{dd}/{HH}/*.csv.gz", "format": "CSV", "layout": "asa"}},
+        {"readings": {"columns": {"sensor": "device-{Device}-tag-{Tag}", "features": {"value": "Value"}}}},
+        {"readings": {"timeZone": "Europe/Berlin", "ambiguousTimes": "Later"}},
+        {"concurrencyGroup": "hourly", "concurrencyPolicy": "Queue"},
+        {"timeouts": {"pendingSeconds": 600, "runSeconds": 3000, "publishSeconds": 60}},
+        {"failurePolicy": {"maxSkippedSensors": "90%", "onExceeded": "StopNew"}},
+        {"sensors": {"failedOf": {"name": "hourly", "uid": "6f0c1a2e-0000-4000-8000-000000000001"}}},
+        {"template": {"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}}, "priorityClassName": "x"}},
+        {"template": {"labels": {"team": "a", "acme.com/x": ""}, "env": [{"name": "PARAM_X"}]}},
         {"readings": {"path": "all.parquet"}},
         {"parallelism": 0, "ttlSecondsAfterFinished": 0, "jobTTLSecondsAfterFinished": 60},
     ],
@@ -79,8 +133,10 @@ WRONG = [
     ({"window": {**WINDOW, "start": "2026-01-01T12:00:00"}}, "spec.window.start", "date-time"),
     ({"window": {**WINDOW, "start": "2026-01-01T12:00:00.5Z"}}, "spec.window.start", "whole seconds"),
     ({"window": {"start": WINDOW["start"]}}, "spec.window.end", "Required"),
-    ({"sensors": {}}, "spec.sensors", "found neither names nor configMapRef; wanted exactly one"),
-    ({"sensors": {"names": ["a"], "configMapRef": {"name": "x"}}}, "spec.sensors", "found both"),
+    ({"sensors": {}}, "spec.sensors", "found none of names, configMapRef and failedOf; wanted exactly one"),
+    ({"sensors": {"names": ["a"], "configMapRef": {"name": "x"}}}, "spec.sensors", "found more than one"),
+    ({"sensors": {"names": ["a"], "failedOf": {"name": "x", "uid": "y"}}}, "spec.sensors", "more than one"),
+    ({"sensors": {"failedOf": {"name": "x"}}}, "spec.sensors.failedOf.uid", "Required"),
     ({"sensors": {"names": []}}, "spec.sensors.names", "at least 1"),
     ({"sensors": {"names": ["a", "b", "a"]}}, "spec.sensors.names[2]", 'Duplicate value: "a"'),
     (
@@ -115,6 +171,54 @@ WRONG = [
     ({"readings": {"path": "a/{sensor"}}, "spec.readings.path", "token or a brace"),
     ({"readings": {"path": "a/}{sensor}"}}, "spec.readings.path", "token or a brace"),
     ({"readings": {"path": "a/\n{sensor}"}}, "spec.readings.path", "control character"),
+    ({"model": {"path": "m/*/{sensor}"}}, "spec.model.path", "holds *"),
+    ({"output": {"path": "p/*/{sensor}"}}, "spec.output.path", "holds *"),
+    ({"readings": {"path": "r/*.*.csv"}}, "spec.readings.path", "holds * in a folder or twice"),
+    ({"readings": {"path": "r/{shard}.csv"}}, "spec.readings.path", "token or a brace"),
+    ({"readings": {"timeZone": "Europe/Berln"}}, "spec.readings.timeZone", "unknown time zone Europe/Berln"),
+    ({"readings": {"timeZone": "Local"}}, "spec.readings.timeZone", "wanted an IANA name"),
+    ({"readings": {"ambiguousTimes": "Guess"}}, "spec.readings.ambiguousTimes", '"Reject", "Earlier"'),
+    ({"readings": {"columns": {"time": ""}}}, "spec.readings.columns.time", "at least 1"),
+    ({"readings": {"columns": {"sensor": "a\nb"}}}, "spec.readings.columns.sensor", "should match"),
+    (
+        {"readings": {"columns": {"features": {"x" * 4000: "y" * 253, "z" * 4000: "y"}}}},
+        "columns.features",
+        "8192",
+    ),
+    ({"output": {"path": "p/{sensor}"}}, "spec.output.path", "has no date token: each window"),
+    ({"output": {"path": "p/{HH}/{sensor}"}}, "spec.output.path", "without the coarser ones"),
+    ({"output": {"path": "p/{yyyy}/{dd}/{HH}/{sensor}"}}, "spec.output.path", "without the coarser ones"),
+    ({"output": {"path": "p/{yyyy}/{MM}/{dd}/{sensor}"}}, "spec.output.path", "too coarse date tokens"),
+    ({"window": DAY, "output": {"path": "p/{yyyy}/{MM}/{sensor}"}}, "spec.output.path", "too coarse"),
+    ({"window": FOUR_WEEKS, "output": {"path": "p/{yyyy}/{MM}/{sensor}"}}, "spec.output.path", "too coarse"),
+    ({"window": MINUTES}, "spec.output.path", "too coarse date tokens"),
+    ({"output": {"layout": "Sharded", "path": "p/{yyyy}/{shard}"}}, "spec.output.path", "too coarse"),
+    ({"output": {"layout": "Sharded", "allowOverwrite": True}}, "spec.output.allowOverwrite", "PerSensor"),
+    ({"output": {"path": "p/{shard}/{sensor}"}}, "spec.output.path", "holds {shard}; wanted it only with"),
+    ({"concurrencyPolicy": "Queue"}, "spec.concurrencyPolicy", "wanted concurrencyGroup too"),
+    ({"concurrencyGroup": "A"}, "spec.concurrencyGroup", "should match"),
+    ({"timeouts": {"publishSeconds": 0}}, "spec.timeouts.publishSeconds", "greater than or equal to 1"),
+    ({"timeouts": {"pendingSeconds": 9}}, "spec.timeouts.pendingSeconds", "greater than or equal to 10"),
+    ({"timeouts": {"runSeconds": 0}}, "spec.timeouts.runSeconds", "greater than or equal to 1"),
+    ({"failurePolicy": {"maxSkippedSensors": "x"}}, "spec.failurePolicy.maxSkippedSensors", "percentage"),
+    ({"failurePolicy": {"onExceeded": "Stop"}}, "spec.failurePolicy.onExceeded", '"Continue", "StopNew"'),
+    ({"template": {"labels": {"sensorscore.dev/run": "x"}}}, "spec.template.labels", "reserved"),
+    ({"template": {"labels": {"batch.kubernetes.io/x": "x"}}}, "spec.template.labels", "reserved"),
+    ({"template": {"labels": {"job-name": "x"}}}, "spec.template.labels", "reserved"),
+    ({"template": {"labels": {"a b": "x"}}}, "spec.template.labels", "has a key that is none"),
+    (
+        {"template": {"annotations": {"karpenter.sh/do-not-disrupt": ""}}},
+        "spec.template.annotations",
+        "reserved",
+    ),
+    ({"template": {"env": [{"name": "path"}]}}, "spec.template.env[0].name", "should match"),
+    ({"template": {"env": [{"name": "A"}, {"name": "A"}]}}, "spec.template.env[1]", "Duplicate"),
+    (
+        {"template": {"resources": {"limits": {"cpu": "much"}}}},
+        "spec.template.resources.limits.cpu",
+        "should match",
+    ),
+    ({"template": {"image": "x"}}, "spec.template.image", "unknown field"),
     ({"sensorsPerJob": 0}, "spec.sensorsPerJob", "greater than or equal to 1"),
     ({"sensorsPerJob": 1001}, "spec.sensorsPerJob", "less than or equal to 1000"),
     ({"parallelism": -1}, "spec.parallelism", "greater than or equal to 0"),
@@ -141,6 +245,23 @@ def test_a_wrong_spec_is_refused_by_field(api: Api, spec: Json, field: str, word
     assert words in str(refused.value)
 
 
+def about_the_spec(case: Json) -> bool:
+    """Whether what is wrong with a work order can be wrong with a ScoringRun's spec."""
+    change = case.get("change", {})
+    return bool(change.keys() & {"model", "readings", "output"}) and "at" not in change.get("model", {})
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in vectors("work_orders")["refused"] if about_the_spec(case)],
+    ids=lambda case: case["name"],
+)
+def test_what_pods_would_refuse_is_refused_before(api: Api, case: Json) -> None:
+    with pytest.raises(ApiError) as refused:
+        dry_run(api, manifest(**case["change"]))
+    assert f"spec.{case['names']}" in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["a.b", "x" * 64])
 def test_a_name_that_is_no_label_is_refused(api: Api, name: str) -> None:
     with pytest.raises(ApiError, match=r"metadata\.name"):
@@ -157,7 +278,15 @@ def test_a_name_that_is_no_label_is_refused(api: Api, name: str) -> None:
         ("runtime", "other"),
         ("model", {"path": "other/{sensor}"}),
         ("readings", {"path": "other/{sensor}"}),
-        ("output", {"path": "other/{sensor}"}),
+        ("output", {"path": "other/{yyyy}/{MM}/{dd}/{HH}/{sensor}"}),
+        ("output", {"format": "CSV"}),
+        ("model", {"version": "AsOfWindowEnd"}),
+        ("readings", {"columns": {"features": {"value": "Value"}}}),
+        ("concurrencyGroup", "other"),
+        ("concurrencyPolicy", "Allow"),
+        ("template", {"priorityClassName": "high"}),
+        ("timeouts", {"runSeconds": 60}),
+        ("failurePolicy", {"maxSkippedSensors": 5}),
         ("sensorsPerJob", 2),
         ("retry", {"backoffLimit": 5}),
         ("timeouts", {"perAttemptSeconds": 5}),
@@ -167,7 +296,8 @@ def test_a_name_that_is_no_label_is_refused(api: Api, name: str) -> None:
     ],
 )
 def test_the_spec_cannot_be_changed(runs: Runs, field: str, value: Any) -> None:
-    runs.create()
+    set_before: Json = {"concurrencyGroup": "hourly", "concurrencyPolicy": "Queue"}
+    runs.create(**set_before if field.startswith("concurrency") else {})
     with pytest.raises(ApiError, match=rf"spec\.{field}\b.*immutable"):
         runs.patch({field: value})
 
@@ -179,7 +309,10 @@ def test_a_field_that_was_set_cannot_be_taken_away(runs: Runs) -> None:
         "runtime": "other",
         "model": {"path": "m/{sensor}"},
         "readings": {"path": "r/{sensor}"},
-        "output": {"path": "o/{sensor}"},
+        "output": {"path": "o/{sensor}", "allowOverwrite": True},
+        "concurrencyGroup": "hourly",
+        "concurrencyPolicy": "Queue",
+        "template": {"priorityClassName": "high"},
         "sensorsPerJob": 2,
         "retry": {"backoffLimit": 5},
         "timeouts": {"perAttemptSeconds": 5},
@@ -233,8 +366,22 @@ def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> Non
         anomalies=2**56,
         latency={stage: Histogram().observe(2**50) for stage in ("pending", "start", "total")},
         pinned=Pinned(100_000, "0" * 64, "hourly-sensors-abcdefgh"),
+        stage="Publish",
+        models_as_of=now,
+        verdict=Verdict("Failed", "TooManyFailedSensors", "x" * 1000),
+        publish_incarnation=2,
+        published=Published("m" * 1024, "0" * 64, "s" * 1024, "a" * 1024),
+        guard=Guard(
+            {"R" * n: 2**40 for n in range(1, 33)},
+            {"R" * n: 2**40 for n in range(1, 33)},
+            tuple(Sample("s" * 63, "R" * 64, "x" * 256) for _ in range(10)),
+        ),
+        stopwatch=Stopwatch(2**40, now),
+        pending_since=now,
+        cost=Cost(2**50, 2**60, 2**62),
+        currency="EUR",
     )
-    for kind in ("Complete", "Failed", "Suspended", "Blocked"):
+    for kind in ("Complete", "Failed", "Suspended", "Blocked", "Waiting"):
         status = status.having(kind, True, "Reason", "m" * 2000, now, 1)
     body = to_api(status)
     patch = {"status": body}

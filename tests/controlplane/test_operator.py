@@ -66,7 +66,9 @@ def test_a_run_goes_to_its_end(api: Api, namespace: str, operator: Operator, run
     assert status["rows"] == {"read": 36, "scored": 27, "rejected": 6, "duplicate": 3}
     assert status["anomalies"] == 9
     assert status["latency"]["score"] == {"buckets": "3", "sumMs": 9, "count": 3}
-    assert set(status["latency"]) == {"pending", "start", "import", "read", "score", "write", "total"}
+    stages = {"pending", "start", "import", "read", "score", "write", "total", "publish"}
+    assert set(status["latency"]) == stages
+    assert status["cost"]["cpuSeconds"] >= "0.000"
     assert status["recorded"] == {"done": "0-2", "failedSensors": ""}
     until("its Events are told", lambda: runs.events() == ["Started", "AllSucceeded"])
     config_map = status["sensorSet"]["configMap"]
@@ -260,6 +262,8 @@ def test_runs_that_can_never_be_done_fail_with_a_sentence(
     api.create(maps, {"metadata": {"name": "twice"}, "data": {"sensors": "a\nb\na\n"}})
     api.create(maps, {"metadata": {"name": "empty"}, "data": {"sensors": "# none\n"}})
     api.create(maps, {"metadata": {"name": "other-key"}, "data": {"names": "a\n"}})
+    many = "".join(f"s{number}\n" for number in range(1001))
+    api.create(maps, {"metadata": {"name": "many"}, "data": {"sensors": many}})
     operator.start()
     wanted = {
         "bad": ("InvalidSensors", "ConfigMap bad, key sensors, line 2: found 'b/c'; wanted a sensor's name"),
@@ -279,7 +283,14 @@ def test_runs_that_can_never_be_done_fail_with_a_sentence(
     runs.create("their-store", store="theirs")
     wanted["their-store"] = ("UnknownStore", f"spec.store is 'theirs'; {offered}")
     runs.create("no-runtime", runtime="gpu")
-    wanted["no-runtime"] = ("UnknownRuntime", "spec.runtime is 'gpu'; wanted one of: default")
+    wanted["no-runtime"] = ("UnknownRuntime", f"spec.runtime is 'gpu'; {offered}")
+    runs.create("shard", sensors={"configMapRef": {"name": "many"}}, output={"layout": "Sharded"})
+    wanted["shard"] = (
+        "InvalidSensors",
+        "spec.output.shards: shard 0 of 1 has 1001 of the 1001 sensors; wanted at most 1000, so at least 2",
+    )
+    runs.create("greedy", template={"env": [{"name": "PATH", "value": "x"}]})
+    wanted["greedy"] = ("TemplateRefused", "spec.template.env: found PATH; runtime default allows none")
     for name, (reason, sentence) in wanted.items():
         run = runs.ended(name)
         assert run["status"]["phase"] == "Failed"

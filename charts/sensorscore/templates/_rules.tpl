@@ -14,7 +14,7 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
-# Gets the list of sensors that a run names, and makes the run's own fixed copy of it.
+# Gets the list of sensors that a run names, makes the run's own fixed copy of it, and pins what was decided.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]

@@ -11,6 +11,7 @@ The operator's settings file, made from the values. What a schema cannot say abo
 {{- end -}}
 {{- $runtimes := dict -}}
 {{- range $name, $runtime := .Values.runtimes -}}
+{{- include "sensorscore.checkRuntime" (dict "name" $name "runtime" $runtime "watchNamespaces" $.Values.watchNamespaces "currency" $.Values.currency) -}}
 {{- $key := printf "runtimes.%s.image" $name -}}
 {{- $image := include "sensorscore.image" (dict "image" $runtime.image "key" $key "appVersion" $.Chart.AppVersion) -}}
 {{- $pull := dict "image" $image "imagePullPolicy" ($runtime.image.pullPolicy | default "IfNotPresent") -}}
@@ -24,6 +25,9 @@ stores:
 {{- end }}
 runtimes:
 {{ toYaml $runtimes | indent 2 }}
+stages:
+{{ toYaml .Values.stages | indent 2 }}
+currency: {{ toJson .Values.currency }}
 limits:
 {{ toYaml .Values.limits | indent 2 }}
 http:
@@ -49,6 +53,18 @@ http:
 {{- if and $.watchNamespaces (not (has . $.watchNamespaces)) -}}
 {{- fail (printf "%s.namespaces: %q is not in watchNamespaces, no run there would be seen" $path .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes {name, runtime, watchNamespaces, currency}. */}}
+{{- define "sensorscore.checkRuntime" -}}
+{{- range .runtime.namespaces -}}
+{{- if and $.watchNamespaces (not (has . $.watchNamespaces)) -}}
+{{- fail (printf "runtimes.%s.namespaces: %q is not in watchNamespaces, no run there would be seen" $.name .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne (.runtime.cpuHourPrice | default "0") "0") (not .currency) -}}
+{{- fail (printf "runtimes.%s.cpuHourPrice: has no currency; set currency, such as EUR" .name) -}}
 {{- end -}}
 {{- end -}}
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-from scorer.contract.paths import SENSOR_TOKEN, is_sensor_name, readings_path
+from scorer.contract.paths import ANY, SENSOR_TOKEN, is_sensor_name, readings_path
+from scorer.contract.work import (
+    AMBIGUOUS_TIMES,
+    READINGS_FORMATS,
+    READINGS_LAYOUTS,
+    ReadingsSource,
+    UsageError,
+    readings_source,
+)
 from scorer.errors import InputError
 from scorer.settings import settings
 from scorer.storage import Store, open_store
@@ -15,6 +25,8 @@ from scorer.window import Window, window
 MODEL_TEMPLATE = "models/{sensor}"
 READINGS_TEMPLATE = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
 OUTPUT_TEMPLATE = "predictions/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+
+T = TypeVar("T")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +47,82 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 def store_of(options: argparse.Namespace) -> Store:
     """The store that the arguments name. Raises AddressError."""
     return open_store(options.store, options.endpoint, options.allow_http, settings().connection_string)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """`--model`."""
+    parser.add_argument("--model", default=MODEL_TEMPLATE, metavar="PATH", help="default: %(default)s")
+
+
+def add_readings(parser: argparse.ArgumentParser) -> None:
+    """`--readings` and what there is to say of such files."""
+    group = parser.add_argument_group("readings")
+    group.add_argument("--readings", default=READINGS_TEMPLATE, metavar="PATH", help="default: %(default)s")
+    group.add_argument(
+        "--readings-format",
+        choices=READINGS_FORMATS,
+        default=READINGS_FORMATS[0],
+        help="default: by each file's name",
+    )
+    group.add_argument(
+        "--readings-layout",
+        choices=READINGS_LAYOUTS,
+        default=READINGS_LAYOUTS[0],
+        help="asa: as Stream Analytics writes them, a reading of the full hour in the next folder",
+    )
+    group.add_argument(
+        "--columns",
+        nargs="+",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="what files call time, sensor and features, like time=TS value=Value sensor=device-{Device}",
+    )
+    group.add_argument(
+        "--time-zone",
+        default="UTC",
+        metavar="NAME",
+        help="of times that are written without one, like Europe/Berlin (default: %(default)s)",
+    )
+    group.add_argument(
+        "--ambiguous-times",
+        choices=AMBIGUOUS_TIMES,
+        default=AMBIGUOUS_TIMES[0],
+        help="times that clocks showed twice: %(default)s them, or which of both they are",
+    )
+
+
+def readings_of(options: argparse.Namespace) -> ReadingsSource:
+    """The readings that the arguments name. Raises InputError."""
+    named = dict(_pair(column) for column in options.columns)
+    columns: dict[str, Any] = {name: named.pop(name) for name in ("time", "sensor") if name in named}
+    if options.time_zone != "UTC":
+        from scorer.readings.zones import zone_info
+
+        zone_info(options.time_zone)
+    told = {
+        "path": options.readings,
+        "format": options.readings_format,
+        "layout": options.readings_layout,
+        "columns": columns | {"features": named},
+        "timeZone": options.time_zone,
+        "ambiguousTimes": options.ambiguous_times,
+    }
+    return as_argument(lambda: readings_source(told))
+
+
+def as_argument(make: Callable[[], T]) -> T:
+    """What the function makes; what it says of a work order is said of arguments. Raises InputError."""
+    try:
+        return make()
+    except UsageError as error:
+        raise InputError(str(error).removeprefix("work order: ")) from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, column = text.partition("=")
+    if not separator or not name or not column:
+        raise InputError(f"--columns holds {text!r}: wanted NAME=COLUMN, like time=TS")
+    return name, column
 
 
 def add_window(parser: argparse.ArgumentParser, of: str) -> None:
@@ -73,7 +161,7 @@ def sensors_of(options: argparse.Namespace, store: Store, template: str, span: W
                 f"no readings of any sensor in {span} at {template}: land some, or name the sensors"
             )
         return found
-    names = _named(options.sensors)
+    names = named(options.sensors)
     for name in names:
         if not is_sensor_name(name):
             raise InputError(f"--sensors holds {name!r}: wanted letters, digits, '.', '_' or '-'")
@@ -83,7 +171,8 @@ def sensors_of(options: argparse.Namespace, store: Store, template: str, span: W
     return names
 
 
-def _named(text: str) -> list[str]:
+def named(text: str) -> list[str]:
+    """The names in a text with commas between, or in the file that `@FILE` names. Raises InputError."""
     if not text.startswith("@"):
         return [name.strip() for name in text.split(",")]
     try:
@@ -101,9 +190,8 @@ def _with_readings(store: Store, template: str, span: Window) -> list[str]:
         if not token:
             raise InputError(f"readings path {template} does not hold {SENSOR_TOKEN}: name the sensors")
         folder = before.rpartition("/")[0]
-        pattern = re.compile(
-            re.escape(before) + "([^/]+)" + re.escape(after).replace(re.escape(SENSOR_TOKEN), r"\1")
-        )
+        rest = re.escape(after).replace(re.escape(SENSOR_TOKEN), r"\1").replace(re.escape(ANY), "[^/]*")
+        pattern = re.compile(re.escape(before).replace(re.escape(ANY), "[^/]*") + "([^/]+)" + rest)
         matches = (pattern.fullmatch(entry.path) for entry in store.list(folder))
         found.update(match[1] for match in matches if match and is_sensor_name(match[1]))
     return sorted(found)

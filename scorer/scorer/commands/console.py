@@ -22,7 +22,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns side by side: numbers to the right, text to the left."""
     cells = [list(header), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    right = [all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))]
+    # A cell that is empty is a number that is not there.
+    right = [
+        all(isinstance(row[column], int | float) or row[column] == "" for row in rows)
+        for column in range(len(header))
+    ]
     lines = (
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)

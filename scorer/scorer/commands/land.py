@@ -1,4 +1,4 @@
-"""`scorer land`: readings from a CSV file into the store, as pods read them."""
+"""`scorer land`: readings from a file into the store, as pods read them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 def add(subparsers: Subparsers) -> None:
     """Registers the command."""
-    parser = subparsers.add_parser("land", help="put readings from a CSV file into the store")
+    parser = subparsers.add_parser("land", help="put readings from a file into the store")
     parser.add_argument(
         "file",
         type=Path,
-        help="CSV with the columns time,sensor,value or TS,Device,Tag,Value; times without zone are UTC",
+        help="CSV, JSON lines or array, or Parquet, gzip or not, with the columns time,sensor,value "
+        "or TS,Device,Tag,Value; times without zone are UTC",
     )
     add_store(parser)
     parser.add_argument("--readings", default=READINGS_TEMPLATE, metavar="PATH", help="default: %(default)s")

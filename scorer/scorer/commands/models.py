@@ -1,92 +1,147 @@
-"""`scorer models list` and `show`: what is registered."""
+"""`scorer models list`, `show`, `verify` and `rollback`: what is registered, and which version counts."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-from collections import defaultdict
-from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from scorer.commands.arguments import MODEL_TEMPLATE, add_store, store_of
-from scorer.commands.console import say, table
+from scorer.commands.arguments import (
+    add_model,
+    add_readings,
+    add_store,
+    named,
+    readings_of,
+    store_of,
+    window_of,
+)
+from scorer.commands.console import complain, say, table
+from scorer.contract.exits import Exit
 from scorer.contract.outcome import SensorError
-from scorer.contract.paths import SENSOR_TOKEN, check_model_path, is_sensor_name, model_folder
-from scorer.contract.work import ModelSource
+from scorer.contract.paths import check_model_path
 from scorer.errors import InputError
-from scorer.storage import NotFoundError, Store
-from scorer.versions import CURRENT_FILE, MODEL_FILE, resolve
-from scorer.window import Window
+from scorer.storage import Store
+from scorer.window import utc_text
 
 if TYPE_CHECKING:
     from scorer.commands import Subparsers
 
 
-_EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-
-
 def add(subparsers: Subparsers) -> None:
     """Registers the command."""
-    parser = subparsers.add_parser("models", help="show what is registered")
+    parser = subparsers.add_parser("models", help="show what is registered, verify it, roll back")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every sensor with its versions")
-    showing = actions.add_parser("show", help="one sensor's current model")
+    listing = actions.add_parser("list", help="sensors with their versions and how often each model flags")
+    showing = actions.add_parser("show", help="one sensor's model: its limits, training, proof, versions")
     showing.add_argument("sensor")
-    for action, command in ((listing, _list), (showing, _show)):
+    showing.add_argument("--version", metavar="ID", help="default: the one in use")
+    verifying = actions.add_parser(
+        "verify", help="read every version's file again: digest, form, and which one counts"
+    )
+    verifying.add_argument(
+        "--window", metavar="START/END", help="score these readings too, and show how many are flagged"
+    )
+    add_readings(verifying)
+    back = actions.add_parser("rollback", help="withdraw the version in use, for the one before it")
+    back.add_argument("sensor", nargs="+")
+    back.add_argument("--to", metavar="VERSION", help="default: what was in use before")
+    for action in (listing, verifying):
+        action.add_argument(
+            "--sensors", metavar="NAMES", help="names or patterns like device-1-*, with commas; or @FILE"
+        )
+    for action, command in ((listing, _list), (showing, _show), (verifying, _verify), (back, _rollback)):
         add_store(action)
-        action.add_argument("--model", default=MODEL_TEMPLATE, metavar="PATH", help="default: %(default)s")
+        add_model(action)
         action.set_defaults(command=command)
 
 
 def _list(options: argparse.Namespace) -> int:
+    from scorer.fit.catalogue import each
+
     store, template = store_of(options), check_model_path(options.model)
-    rows = []
-    for sensor, versions in sorted(_versions(store, template).items()):
-        try:
-            current = _current(store, template, sensor)
-        except (NotFoundError, SensorError):
-            current = "none"
-        rows.append((sensor, current, len(versions)))
-    say(
-        table(("SENSOR", "CURRENT", "VERSIONS"), rows)
-        if rows
-        else f"no models at {template} of {options.store}"
-    )
+    found = _chosen(store, template, options.sensors)
+    if not found:
+        say(f"no models at {template} of {options.store}")
+        return 0
+    rows = each(lambda sensor: _listed(store, template, sensor, len(found[sensor])), found)
+    say(table(("SENSOR", "CURRENT", "VERSIONS", "TRAINED", "ROWS", "FLAGGED"), rows))
     return 0
+
+
+def _listed(store: Store, template: str, sensor: str, there: int) -> tuple[object, ...]:
+    """A sensor's line. `there` counts the versions in the store."""
+    from scorer.fit.catalogue import history, metadata
+
+    try:
+        known = history(store, template, sensor)
+        current = known.in_use()
+    except InputError:
+        return sensor, "none", there, "", "", ""
+    except SensorError as error:
+        complain(f"scorer: sensor {sensor}: {error}")
+        return sensor, "unreadable", there, "", "", ""
+    if current is None:
+        return sensor, "none", there, "", "", ""
+    told = metadata(store, template, sensor, current.version).get("training", {})
+    training = told if isinstance(told, dict) else {}
+    flagged = training.get("flagged")
+    share = f"{flagged:.1%}" if isinstance(flagged, int | float) else ""
+    return sensor, current.version, there, utc_text(current.valid_from), training.get("rows", ""), share
 
 
 def _show(options: argparse.Namespace) -> int:
-    from scorer.model.file import read_model
+    from scorer.commands.models_show import show
+
+    return show(store_of(options), check_model_path(options.model), options.sensor, options.version)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from scorer.commands.models_verify import rescore, verify
 
     store, template = store_of(options), check_model_path(options.model)
-    try:
-        version = _current(store, template, options.sensor)
-        data = store.get(f"{model_folder(template, options.sensor)}/{version}/{MODEL_FILE}").data
-    except NotFoundError as error:
-        raise InputError(f"sensor {options.sensor} has no model: {error}") from error
-    model = read_model(data, version)
-    say(f"sensor    {options.sensor}")
-    say(f"version   {version}")
-    say(f"sha256    {model.sha256}")
-    for name, value in sorted(model.metadata.items()):
-        say(f"{name:<9} {json.dumps(value, sort_keys=True)}")
-    return 0
+    window = window_of(options) if options.window else None
+    readings = readings_of(options)
+    found = _chosen(store, template, options.sensors)
+    if not found:
+        raise InputError(f"no models at {template} of {options.store}")
+    wrong = verify(store, template, found)
+    if window:
+        wrong += rescore(store, template, found, window, readings)
+    return int(Exit.PARTIAL if wrong else Exit.OK)
 
 
-def _current(store: Store, template: str, sensor: str) -> str:
-    path = f"{model_folder(template, sensor)}/{CURRENT_FILE}"
-    found = resolve(store.get(path).data, path, ModelSource(template), _EVER)
-    return found.name if found else "none"
+def _rollback(options: argparse.Namespace) -> int:
+    from scorer.fit.register import roll_back
+
+    if options.to and len(options.sensor) > 1:
+        raise InputError(f"--to is of one sensor: found {len(options.sensor)}")
+    store, template = store_of(options), check_model_path(options.model)
+    failed = 0
+    for sensor in options.sensor:
+        try:
+            done = roll_back(store, sensor, options.to, template)
+        except (InputError, SensorError) as error:
+            failed += 1
+            complain(f"scorer: {error}")
+            continue
+        if done.left == done.became:
+            say(f"sensor {sensor}: version {done.became} is in use already: nothing changed")
+        else:
+            say(f"sensor {sensor}: version {done.left} is withdrawn, {done.became} is in use now")
+    return int(Exit.PARTIAL if failed else Exit.OK)
 
 
-def _versions(store: Store, template: str) -> dict[str, list[str]]:
-    before, _, after = template.partition(SENSOR_TOKEN)
-    rest = re.escape(after).replace(re.escape(SENSOR_TOKEN), r"\1")
-    pattern = re.compile(f"{re.escape(before)}([^/]+){rest}/([^/]+)/{re.escape(MODEL_FILE)}")
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for entry in store.list(before.rpartition("/")[0]):
-        match = pattern.fullmatch(entry.path)
-        if match and is_sensor_name(match[1]):
-            found[match[1]].append(match[2])
-    return found
+def _chosen(store: Store, template: str, wanted: str | None) -> dict[str, list[str]]:
+    """Sensors with their versions in the store. Raises InputError for a name or pattern that fits none."""
+    from scorer.fit.catalogue import sensors
+
+    found = sensors(store, template)
+    if not wanted:
+        return found
+    chosen: set[str] = set()
+    for pattern in named(wanted):
+        fitting = {sensor for sensor in found if fnmatchcase(sensor, pattern)}
+        if not fitting:
+            raise InputError(f"--sensors: no registered sensor fits {pattern!r}")
+        chosen |= fitting
+    return {sensor: versions for sensor, versions in found.items() if sensor in chosen}

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scorer.commands.arguments import (
-    MODEL_TEMPLATE,
-    READINGS_TEMPLATE,
+    add_model,
+    add_readings,
     add_sensors,
     add_store,
     add_window,
+    readings_of,
     sensors_of,
     store_of,
     window_of,
 )
-from scorer.commands.console import complain, say, table
+from scorer.commands.jobs import add_jobs, address_of, jobs_of, store_at
+from scorer.commands.results import tell
+from scorer.contract.paths import check_model_path
+from scorer.contract.work import StoreAddress
 from scorer.errors import InputError
+from scorer.fit.estimators import ESTIMATORS, Estimator, check_estimator
+from scorer.fit.settings import Settings
+from scorer.window import Window
 
 if TYPE_CHECKING:
     from scorer.commands import Subparsers
+    from scorer.fit.parallel import Steps
 
 
 def add(subparsers: Subparsers) -> None:
@@ -28,24 +37,38 @@ def add(subparsers: Subparsers) -> None:
     add_store(parser)
     add_window(parser, "readings to train on")
     add_sensors(parser)
-    parser.add_argument(
-        "--nu",
-        type=_number,
-        default=0.01,
-        help="share of the readings that may lie outside (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--gamma", type=_gamma, default="scale", help="scale, auto or a number (default: %(default)s)"
-    )
+    _add_estimator(parser)
     parser.add_argument(
         "--features",
         default="value",
         metavar="NAMES",
         help="columns with commas between (default: %(default)s)",
     )
-    parser.add_argument("--readings", default=READINGS_TEMPLATE, metavar="PATH", help="default: %(default)s")
-    parser.add_argument("--model", default=MODEL_TEMPLATE, metavar="PATH", help="default: %(default)s")
+    add_readings(parser)
+    add_model(parser)
+    add_jobs(parser)
     parser.set_defaults(command=_train)
+
+
+def _add_estimator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--estimator",
+        default=ESTIMATORS[0],
+        metavar="NAME",
+        help=f"{', '.join(ESTIMATORS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--nu",
+        type=_number,
+        default=0.01,
+        help="share of the readings that may lie outside: nu of the SVMs, contamination of the others "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--kernel", metavar="NAME", help="rbf (default), linear, poly or sigmoid")
+    parser.add_argument(
+        "--gamma", type=_gamma, help="the kernel's width: scale (default), auto or a number; less is wider"
+    )
+    parser.add_argument("--tol", type=_number, help="the solver's tolerance (default: 1e-06)")
 
 
 def _gamma(text: str) -> float | str:
@@ -60,32 +83,37 @@ def _number(text: str, wanted: str = "a number") -> float:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from scorer.contract.outcome import SensorError
-    from scorer.contract.paths import check_model_path, check_readings_path
-    from scorer.fit.train import Settings, check_settings, train
+    from scorer.fit.parallel import run
 
-    how = Settings(
-        nu=options.nu,
-        gamma=options.gamma,
-        features=tuple(options.features.split(",")),
-        readings=check_readings_path(options.readings),
+    how, window = _settings(options), window_of(options)
+    sensors = sensors_of(options, store_of(options), how.readings.path, window)
+    make = partial(training, address_of(options), window, how)
+    jobs = jobs_of(options, len(sensors))
+    return tell("trained", run(make, sensors, jobs), len(sensors), options.results)
+
+
+def training(address: StoreAddress, window: Window, how: Settings) -> Steps:
+    """What a process needs to train: it loads scikit-learn."""
+    from scorer.fit.train import Training
+
+    return Training(store_at(address), window, how)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    estimator = Estimator(options.estimator, options.nu, options.kernel, options.gamma, options.tol)
+    check_estimator(estimator)
+    return Settings(
+        estimator=estimator,
+        features=features_of(options.features),
+        readings=readings_of(options),
         models=check_model_path(options.model),
+        refuse_degenerate=options.refuse_degenerate,
     )
-    check_settings(how)
-    store, window = store_of(options), window_of(options)
-    rows: list[tuple[object, ...]] = []
-    failed = 0
-    for sensor in sensors_of(options, store, how.readings, window):
-        try:
-            trained = train(store, sensor, window, how)
-        except (SensorError, InputError) as error:
-            failed += 1
-            complain(f"scorer: {error}")
-            continue
-        for warning in trained.warnings:
-            complain(f"scorer: warning: sensor {sensor}: {warning}")
-        state = "new" if trained.registered.changed else "as before"
-        flagged = f"{trained.flagged:.1%}"
-        rows.append((sensor, trained.rows, trained.vectors, flagged, trained.registered.version, state))
-    say(table(("SENSOR", "ROWS", "VECTORS", "FLAGGED", "VERSION", "CURRENT"), rows))
-    return 1 if failed else 0
+
+
+def features_of(text: str) -> tuple[str, ...]:
+    """Names with commas between. Raises InputError."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) != len(names):
+        raise InputError(f"--features is {text!r}: wanted different names with commas between")
+    return names

@@ -8,8 +8,9 @@ sensors always fit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 VERSION = 1
@@ -19,6 +20,8 @@ FAILURE_BYTES = 256  # of one failure's own message: the first sentence, not a s
 SCORED, SKIPPED, FAILED, UNDECIDED = "Scored", "Skipped", "Failed", "Undecided"
 NOT_STARTED = f"{UNDECIDED}/NotStarted"
 
+# Runs of the two usual letters by themselves: ten times as fast as one of any letter.
+_RUN = re.compile(r"S{2,}|-{2,}|(.)\1+", re.DOTALL)
 # One order for all writers: S and - first because people read them, the rest as they come.
 _LETTERS = "ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -78,22 +81,31 @@ class Letters:
         self._free = iter(_LETTERS)
 
     def of(self, kind: str) -> str:
-        """The letter of this kind. There are 51 free ones, and fewer reasons in the contract."""
+        """The letter of this kind.
+
+        There are 51 free ones, and fewer kinds in the contract. Should there ever be more, a kind has the
+        letter of another one of its state: the state decides what happens next, the reason explains.
+        """
         letter = self._letters.get(kind)
         if letter is None:
-            letter = self._letters[kind] = next(self._free)
+            letter = next(self._free, "") or self._like(kind)
+            self._letters.setdefault(kind, letter)
         return letter
 
-    def legend(self, used: Iterable[str]) -> dict[str, str]:
+    def _like(self, kind: str) -> str:
+        state = kind.partition("/")[0]
+        return next(letter for other, letter in self._letters.items() if other.partition("/")[0] == state)
+
+    def legend(self, used: str) -> dict[str, str]:
         """Letter to kind, for the letters used."""
-        kinds = {letter: kind for kind, letter in self._letters.items()}
-        return {letter: kinds[letter] for letter in sorted(set(used))}
+        kinds = {letter: kind for kind, letter in reversed(self._letters.items()) if letter in used}
+        return dict(sorted(kinds.items()))
 
 
+@lru_cache(maxsize=1)  # a message is written more often than its codes change
 def encode_codes(letters: str) -> str:
     """Run-length form: `SSSN` becomes `3SN`."""
-    runs = ((letter, sum(1 for _ in run)) for letter, run in groupby(letters))
-    return "".join(letter if count == 1 else f"{count}{letter}" for letter, count in runs)
+    return _RUN.sub(lambda run: f"{len(run[0])}{run[0][0]}", letters)
 
 
 def encode_message(
@@ -105,7 +117,7 @@ def encode_message(
     rows: Rows,
     anomalies: int,
     stages_ms: Mapping[str, int],
-    failures: Sequence[tuple[str, str, str]],
+    failures: Iterable[tuple[str, str, str]],
     in_hand: str | None = None,
 ) -> bytes:
     """The termination message; of the failures (sensor, reason, message) as many as fit."""
@@ -117,13 +129,17 @@ def encode_message(
     text = _bytes(message)
     room = MESSAGE_BYTES - len(text)
     fitting: list[bytes] = []
-    for sensor, reason, why in failures:
-        failure = _bytes({"sensor": sensor, "reason": reason, "message": cut_utf8(why, FAILURE_BYTES)})
+    for failure in (_failure(*told) for told in failures):
         room -= len(failure) + 1
         if room < 0:
             break
         fitting.append(failure)
     return text[:-2] + b",".join(fitting) + b"]}"  # into the empty list that ends the message
+
+
+@lru_cache(maxsize=128)  # more than fit into a message, which says the same ones again and again
+def _failure(sensor: str, reason: str, why: str) -> bytes:
+    return _bytes({"sensor": sensor, "reason": reason, "message": cut_utf8(why, FAILURE_BYTES)})
 
 
 def cut_utf8(text: str, size: int) -> str:

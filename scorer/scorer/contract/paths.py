@@ -123,9 +123,14 @@ def output_folder(path: str, window: Window) -> str:
     return _expand("/".join(kept), "", window.start)
 
 
-def readings_paths(path: str, sensor: str, window: Window) -> list[str]:
-    """Where a sensor's readings of the window may be, in order of time; one path, once, for each file."""
-    return list(dict.fromkeys(_expand(path, sensor, hour) for hour in window.hours()))
+def readings_paths(path: str, sensor: str, window: Window, asa: bool = False) -> list[str]:
+    """Where a sensor's readings of the window may be, in order of time; one path, once, for each file.
+
+    Stream Analytics (`asa`) puts the reading of 10:00:00 into folder 10, ours lies in 09: there the folder of
+    the hour that begins at the window's end, or in which it ends, is one more.
+    """
+    hours = [*window.hours(), *([window.end.replace(minute=0, second=0, microsecond=0)] if asa else [])]
+    return list(dict.fromkeys(_expand(path, sensor, hour) for hour in hours))
 
 
 def readings_path(path: str, sensor: str, hour: datetime) -> str:

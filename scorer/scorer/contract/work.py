@@ -169,9 +169,9 @@ def parse_work_order(text: str) -> WorkOrder:
         window=_window(fields["window"]),
         sensors=_sensors(fields["sensors"], MAX_SENSORS if stage == SCORE else MAX_RUN_SENSORS),
         store=_store(fields["store"]),
-        model=_model(fields["model"]),
-        readings=_readings(fields["readings"]),
-        output=_output(fields["output"]),
+        model=model_source(fields["model"]),
+        readings=readings_source(fields["readings"]),
+        output=output_of(fields["output"]),
         on_missing_readings=_choice(fields["onMissingReadings"], "onMissingReadings", _POLICIES),
         on_missing_model=_choice(fields["onMissingModel"], "onMissingModel", _POLICIES),
         per_attempt_seconds=_number(fields["perAttemptSeconds"], "perAttemptSeconds", 1, MAX_SECONDS),
@@ -308,7 +308,8 @@ def _store(value: Any) -> StoreAddress:
     )
 
 
-def _model(value: Any) -> ModelSource:
+def model_source(value: Any) -> ModelSource:
+    """A work order's `model`, checked. Raises UsageError."""
     model = _object(value, "model", ["path"], ("version", "at"))
     version = _text(model.get("version", CURRENT), "model.version", MAX_VERSION)
     if not version.replace("-", "").isalnum() or not version.isascii():  # it becomes a part of a path
@@ -319,7 +320,8 @@ def _model(value: Any) -> ModelSource:
     return ModelSource(_path(model["path"], "model", check_model_path), version, at)
 
 
-def _readings(value: Any) -> ReadingsSource:
+def readings_source(value: Any) -> ReadingsSource:
+    """A work order's `readings`, checked. Raises UsageError."""
     readings = _object(
         value, "readings", ["path"], ("format", "layout", "columns", "timeZone", "ambiguousTimes")
     )
@@ -355,7 +357,8 @@ def _columns(value: Any) -> Columns:
     )
 
 
-def _output(value: Any) -> Output:
+def output_of(value: Any) -> Output:
+    """A work order's `output`, checked. Raises UsageError."""
     output = _object(value, "output", ["path"], ("format", "layout", "shards"))
     layout = _choice(output.get("layout", PER_SENSOR), "output.layout", OUTPUT_LAYOUTS)
     path = _path(output["path"], "output", lambda path: check_output_path(path, layout == SHARDED))

@@ -1,34 +1,30 @@
 """A fitted scikit-learn pipeline as a list of stages, proved equal to it on real readings.
 
-"Equal" is |difference| <= 1e-9 * scale, where scale bounds the decision function: relative to the value
-itself it would mean nothing near the border, which is where it matters.
+"Equal" is |difference| <= 1e-9 * scale, where scale bounds the decision function where readings are usual:
+relative to the value itself it would mean nothing near the border, which is where it matters. Far outside,
+where decisions of some estimators exceed the scale, they take its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import OneClassSVM
 
-from scorer.errors import InputError
-from scorer.model import anomalies, scores
+from scorer.fit.steps import PAIRS, STEPS, TOLERANCE, ExportError, names
+from scorer.model import anomalies, scores, units
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
+    from scorer.fit.steps import Stage
     from scorer.model import Model
-    from scorer.model.forms import Arrays
 
-TOLERANCE = 1e-9
-"""Of the model's scale. GEMM and libsvm differ by 1e-16 to 1e-13 of it."""
-
-
-class ExportError(InputError):
-    """A pipeline that cannot be compiled, or a compiled one that is not equal to it."""
+__all__ = ["TOLERANCE", "ExportError", "Proof", "export", "prove"]
 
 
 class Proof(NamedTuple):
@@ -38,64 +34,56 @@ class Proof(NamedTuple):
     largest: float
 
 
-def export(fitted: Any) -> list[tuple[str, Arrays]]:
+def export(fitted: Any) -> list[Stage]:
     """The stages of a fitted Pipeline or a lone estimator. Raises ExportError for a step without a form."""
-    steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
-    stages = []
-    for step in steps:
-        if step is None or step == "passthrough":
-            continue
-        exporter = _EXPORTERS.get(type(step))
-        if exporter is None:
-            known = ", ".join(kind.__name__ for kind in _EXPORTERS)
-            raise ExportError(f"{type(step).__name__} has no compiled form: wanted one of {known}")
-        stages.append(exporter(step))
+    steps = list(_steps(fitted, ""))
+    stages: list[Stage] = []
+    while steps:
+        name, step = steps.pop(0)
+        following = type(steps[0][1]) if steps else type(None)
+        try:
+            if pair := PAIRS.get((type(step), following)):
+                stages.append(pair(step, steps.pop(0)[1]))
+            elif type(step) in STEPS:
+                stages += STEPS[type(step)](step)
+            else:
+                known = names(list(STEPS))
+                raise ExportError(f"{type(step).__name__} has no compiled form: wanted one of {known}")
+        except ExportError as error:
+            instead = "the model can be registered for the scikit-learn runtime as it is"
+            raise ExportError(f"step {name}: {error}; {instead}") from error
     return stages
+
+
+def _steps(fitted: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(fitted, Pipeline):
+        for own, step in fitted.steps:
+            yield from _steps(step, f"{name}.{own}" if name else own)
+    elif fitted is not None and not (isinstance(fitted, str) and fitted == "passthrough"):
+        yield name or type(fitted).__name__, fitted
 
 
 def prove(fitted: Any, model: Model, rows: NDArray[np.float64]) -> Proof:
     """Compares decisions and labels on the rows, and on the same rows moved outwards, where faults will be.
 
-    Raises ExportError if a decision differs by more than the tolerance, or a label by more than the border
-    explains.
+    Rows may hold NaN if the model takes them. Raises ExportError if a decision differs by more than the
+    tolerance, or a label by more than the border explains.
     """
-    centre = rows.mean(axis=0)
+    centre = np.nanmean(rows, axis=0)
     probes = np.concatenate([rows, centre + 3 * (rows - centre), centre + 30 * (rows - centre)])
-    wanted = -np.asarray(fitted.decision_function(probes))
+    with warnings.catch_warnings():
+        # Arrays have no names. The features' order is that of the model's file.
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        wanted = -np.asarray(fitted.decision_function(probes))
+        flagged = np.asarray(fitted.predict(probes)) == -1
     found = scores(model, probes)
-    allowed = TOLERANCE * model.scale
-    largest = float(np.abs(found - wanted).max())
-    if not largest <= allowed:
+    largest = float((np.abs(found - wanted) / units(model, probes, wanted)).max())
+    if not largest <= TOLERANCE:
         raise ExportError(
-            f"compiled decision differs from scikit-learn's by {largest:.3g}: wanted at most {allowed:.3g}"
+            f"compiled decision differs from scikit-learn's by {largest:.3g} of its scale:"
+            f" wanted at most {TOLERANCE:g}"
         )
-    differing = (anomalies(model, found) == 1) != (np.asarray(fitted.predict(probes)) == -1)
-    if np.any(differing & (np.abs(wanted) > allowed)):
+    differing = (anomalies(model, found) == 1) != flagged
+    if np.any(differing & (np.abs(wanted) > TOLERANCE * model.scale)):
         raise ExportError(f"compiled labels differ from scikit-learn's in {differing.sum()} rows")
-    return Proof(len(probes), largest / model.scale)
-
-
-def _standard_scaler(step: StandardScaler) -> tuple[str, Arrays]:
-    width = step.n_features_in_
-    mean = np.zeros(width) if step.mean_ is None or not step.with_mean else step.mean_
-    scale = np.ones(width) if step.scale_ is None else step.scale_
-    return "standard_scaler", {"mean": np.asarray(mean, float), "scale": np.asarray(scale, float)}
-
-
-def _one_class_svm(step: OneClassSVM) -> tuple[str, Arrays]:
-    if step.kernel != "rbf":
-        raise ExportError(f"OneClassSVM with kernel {step.kernel!r} has no compiled form: wanted 'rbf'")
-    arrays: Mapping[str, Any] = {
-        "support_vectors": step.support_vectors_,
-        "dual_coef": step.dual_coef_[0],
-        "intercept": step.intercept_,
-        # The number that gamma='scale' or 'auto' came to at fitting; scikit-learn keeps it nowhere else.
-        "gamma": [step._gamma],
-    }
-    return "one_class_svm_rbf", {name: np.asarray(array, float) for name, array in arrays.items()}
-
-
-_EXPORTERS: dict[type, Callable[[Any], tuple[str, Arrays]]] = {
-    StandardScaler: _standard_scaler,
-    OneClassSVM: _one_class_svm,
-}
+    return Proof(len(probes), largest)

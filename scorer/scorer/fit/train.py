@@ -1,44 +1,31 @@
-"""Training: a scaled one-class SVM for a sensor, from its readings of a window, proved and registered."""
+"""Training: a model for a sensor from its readings of a window, proved equal to scikit-learn and registered.
+
+Three steps, so that many sensors' reads and writes can wait for the store while another one computes
+(`scorer.fit.parallel`).
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import sklearn
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import OneClassSVM
 
-from scorer.contract.outcome import SensorError
-from scorer.contract.paths import readings_paths
-from scorer.errors import InputError
-from scorer.fit.export import export, prove
-from scorer.fit.register import MODEL_TEMPLATE, Registered, register
-from scorer.land import READINGS_TEMPLATE
-from scorer.model import anomalies, scores
-from scorer.model.file import read_model, write_model
-from scorer.readings import Readings, read_readings
-from scorer.storage import NotFoundError, Store
-from scorer.window import Window
+from scorer.fit.build import LEAST_ROWS, Built, FitError, Given, build, enough, made_here, refuse
+from scorer.fit.estimators import TOLERANCE, Estimator, check_estimator, pipeline, settings
+from scorer.fit.facts import Finding
+from scorer.fit.register import Registered, register
+from scorer.fit.settings import Settings
+from scorer.readings import Reader
+from scorer.sources import Found, Sources
 
-LEAST_ROWS = 20
-"""Fewer readings than this give a border of chance."""
-TOLERANCE = 1e-6
-"""Of libsvm's solver. Its usual 1e-3 is coarse where the coefficients' sum, nu * rows, is small: with an hour
-of a sensor and nu = 0.01 it leaves 6 % of the training readings outside instead of 1 %."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
+    from scorer.storage import Store
+    from scorer.window import Window
 
-class Settings(NamedTuple):
-    """How to train. `nu` is the share of readings that may lie outside, `gamma` as in scikit-learn."""
-
-    nu: float = 0.01
-    gamma: float | str = "scale"
-    features: tuple[str, ...] = ("value",)
-    readings: str = READINGS_TEMPLATE
-    models: str = MODEL_TEMPLATE
+__all__ = ["DEFAULTS", "LEAST_ROWS", "TOLERANCE", "FitError", "Settings", "Trained", "Training", "train"]
 
 
 class Trained(NamedTuple):
@@ -46,93 +33,74 @@ class Trained(NamedTuple):
 
     registered: Registered
     rows: int
-    vectors: int
     flagged: float
     """Share of the training readings that the model calls anomalies."""
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    vectors: int | None = None
 
 
 DEFAULTS = Settings()
 
 
+class Training:
+    """Trains sensors on one window, in three steps each."""
+
+    def __init__(self, store: Store, window: Window, how: Settings = DEFAULTS) -> None:
+        """Raises InputError for settings that do not fit each other."""
+        check_estimator(how.estimator)
+        self._store = store
+        self._window = window
+        self._how = how
+        self._sources = Sources(store, how.readings, window)
+        self._reader = Reader(how.readings, window)
+
+    def read(self, sensor: str) -> Found:
+        """The sensor's readings as stored. Raises StorageError and SensorError."""
+        return self._sources.find(sensor)
+
+    def build(self, sensor: str, found: Found) -> Built:
+        """Its model. Raises SensorError, FitError and ExportError."""
+        how = self._how
+        readings = enough(self._reader, sensor, found, how.features, self._window)
+        fitted, said = _fit(sensor, how.estimator, readings.values)
+        more = {"settings": {"estimator": how.estimator.name, **settings(how.estimator)}}
+        built = build(Given(fitted, sensor, self._window, readings, how.features, more, made_here()))
+        refuse(sensor, built.findings, how.refuse_degenerate)
+        return built._replace(notes=said)
+
+    def write(self, sensor: str, built: Built) -> Trained:
+        """Registers it. Raises RegisterError, SensorError and StorageError."""
+        return trained(register(self._store, sensor, built.data, self._how.models), built)
+
+
 def train(store: Store, sensor: str, window: Window, how: Settings = DEFAULTS) -> Trained:
-    """Trains on the sensor's readings of the window and registers the model.
+    """Trains one sensor's model and registers it.
 
-    Raises SensorError, ExportError, RegisterError and StorageError.
+    Raises SensorError, FitError, ExportError, RegisterError and StorageError.
     """
-    readings = _readings(store, sensor, window, how)
-    if readings.rows.scored < LEAST_ROWS:
-        found = f"sensor {sensor} has {readings.rows.scored} usable readings in {window}"
-        raise SensorError("NoReadings", f"{found}: wanted at least {LEAST_ROWS}")
-    classifier = OneClassSVM(kernel="rbf", nu=how.nu, gamma=how.gamma, tol=TOLERANCE)
-    fitted = Pipeline([("scaler", StandardScaler()), ("classifier", classifier)])
-    fitted.fit(readings.values)
-    stages = export(fitted)
-    model = read_model(write_model(stages, how.features, {}))
-    proof = prove(fitted, model, readings.values)
-    flagged = float(anomalies(model, scores(model, readings.values)).mean())
-    vectors = len(classifier.support_vectors_)
-    about = {
-        "sklearn": sklearn.__version__,
-        "training": {
-            "sensor": sensor,
-            "window": str(window),
-            "rows": readings.rows.scored,
-            "flagged": flagged,
-            "supportVectors": vectors,
-            "nu": how.nu,
-            "gamma": how.gamma,
-        },
-        "check": {"rows": proof.rows, "largestDifference": proof.largest},
-    }
-    registered = register(store, sensor, write_model(stages, how.features, about), how.models)
-    warnings = degenerate(readings.rows.scored, how.nu, vectors, flagged)
-    return Trained(registered, readings.rows.scored, vectors, flagged, warnings)
+    training = Training(store, window, how)
+    return training.write(sensor, training.build(sensor, training.read(sensor)))
 
 
-def degenerate(rows: int, nu: float, vectors: int, flagged: float) -> tuple[str, ...]:
-    """Why a one-class SVM cannot tell normal from not, in sentences; none if it can.
-
-    nu bounds the share of support vectors from below: with nu * rows < 1 a single one can carry the whole
-    model, whose border then lies anywhere (https://github.com/scikit-learn/scikit-learn/issues/4195).
-    """
-    found = []
-    if nu * rows < 1:
-        least = math.ceil(1 / nu)
-        found.append(
-            f"nu = {nu:g} leaves no reading outside among {rows}: give {least} readings, or a larger nu"
-        )
-    if vectors == 1:
-        found.append("one support vector carries the whole model: its border is of chance, raise nu or gamma")
-    if flagged == 0 or flagged == 1:
-        found.append(f"{flagged:.0%} of the training readings are flagged: the model tells nothing apart")
-    return tuple(found)
+def trained(registered: Registered, built: Built) -> Trained:
+    """What a user should know of a model that is registered now."""
+    told = built.training
+    known = built.findings + built.notes
+    return Trained(
+        registered, told.get("rows", 0), told.get("flagged", 0.0), known, told.get("supportVectors")
+    )
 
 
-def _readings(store: Store, sensor: str, window: Window, how: Settings) -> Readings:
-    paths = readings_paths(how.readings, sensor, window)
-    files = _present(store, paths)
-    if not files:
-        raise SensorError("NoReadings", f"sensor {sensor} has no readings: no file at {', '.join(paths[:3])}")
-    return read_readings(files, how.features, window)
-
-
-def _present(store: Store, paths: Sequence[str]) -> list[tuple[str, bytes]]:
-    files = []
-    for path in paths:
+def _fit(sensor: str, wanted: Estimator, values: NDArray[np.float64]) -> tuple[Any, tuple[Finding, ...]]:
+    """The fitted pipeline, and what scikit-learn warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         try:
-            files.append((path, store.get(path).data))
-        except NotFoundError:
-            continue
-    return files
-
-
-def check_settings(how: Settings) -> None:
-    """Raises InputError naming the setting that scikit-learn would refuse."""
-    if not 0 < how.nu <= 1:
-        raise InputError(f"nu is {how.nu}: wanted a share above 0, at most 1")
-    if not (
-        how.gamma in ("scale", "auto")
-        or (isinstance(how.gamma, float) and np.isfinite(how.gamma) and how.gamma > 0)
-    ):
-        raise InputError(f"gamma is {how.gamma!r}: wanted scale, auto or a number above 0")
+            fitted = pipeline(wanted).fit(values)
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise FitError(
+                f"sensor {sensor}: {wanted.name} cannot be fitted to its readings: {said}"
+            ) from error
+    texts = {warning.category.__name__: str(warning.message).splitlines()[0][:200] for warning in caught}
+    return fitted, tuple(Finding(name, text) for name, text in texts.items())

@@ -9,8 +9,15 @@ The header's metadata has one entry, `sensorscore`, a JSON object:
     training    window, rows, share of anomalies and settings: for people
     check       rows and largest difference of the proof against scikit-learn's own decision function
 
-Arrays are float64, named `<stage's index>.<array>`. The same model gives the same bytes: no times, keys in
-order.
+Arrays are named `<stage's index>.<array>` and are float64, or what the form says. A model of a plugin has no
+stages; instead
+
+    plugin              {"name": …}; its one array is `payload`, bytes for the plugin alone
+    scale               the size of its scores, above 0: their grid comes from it
+    border_is_anomaly   whether a score of exactly 0 is an anomaly
+    accepts_missing     whether it takes NaN
+
+The same model gives the same bytes: no times, keys in order.
 """
 
 from __future__ import annotations
@@ -24,121 +31,279 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from scorer.contract.outcome import SensorError
-from scorer.model import Model
+from scorer.model import Model, PluginPart
 from scorer.model.forms import FORMS
+from scorer.model.grid import SCALES
 
 if TYPE_CHECKING:
-    from scorer.model.forms import Array, Arrays
+    from scorer.model.forms.form import AnyArray, Arrays
 
 FORMAT = 1
 MAX_BYTES = 64 * 1024 * 1024
 """Of a model file: 750,000 support vectors of 10 features. A pod must hold it beside the readings."""
+MAX_HEADER_BYTES = 1024 * 1024
+"""Of its JSON, which takes many times its length once it is parsed."""
+MAX_WIDTH = 10_000
+"""Of the rows between two stages, for a block of them must fit into memory."""
+OUTPUT_COLUMNS = frozenset({"time", "sensor", "prediction", "score"})
+"""What a feature cannot be called: predictions have it beside the features."""
 _ENTRY = "sensorscore"
+_PAYLOAD = "payload"
+_DTYPES = {"F64": "<f8", "I32": "<i4", "U8": "u1"}
 
 
 def write_model(
-    stages: Sequence[tuple[str, Arrays]], features: Sequence[str], about: Mapping[str, Any]
+    stages: Sequence[tuple[str, Mapping[str, AnyArray]]], features: Sequence[str], about: Mapping[str, Any]
 ) -> bytes:
     """The file's bytes. `about` is the metadata beside format, stages and features."""
-    from safetensors.numpy import save  # here: a pod only reads
-
-    header = {"format": FORMAT, "stages": [form for form, _ in stages], "features": list(features), **about}
+    header = {"stages": [form for form, _ in stages], "features": list(features), **about}
     tensors = {
-        f"{index}.{name}": np.ascontiguousarray(array, "<f8")
-        for index, (_, arrays) in enumerate(stages)
+        f"{index}.{name}": np.ascontiguousarray(array, _DTYPES[_dtype(form, name)])
+        for index, (form, arrays) in enumerate(stages)
         for name, array in arrays.items()
     }
-    return save(tensors, {_ENTRY: json.dumps(header, sort_keys=True, allow_nan=False)})
+    return _written(header, tensors)
+
+
+def write_plugin_model(
+    name: str,
+    payload: bytes,
+    features: Sequence[str],
+    about: Mapping[str, Any],
+    scale: float,
+    border_is_anomaly: bool,
+    accepts_missing: bool = False,
+) -> bytes:
+    """The bytes of a file for a plugin. `scale` is the usual size of its scores' largest, above 0."""
+    header = {
+        "plugin": {"name": name},
+        "features": list(features),
+        "scale": float(scale),
+        "border_is_anomaly": border_is_anomaly,
+        "accepts_missing": accepts_missing,
+        **about,
+    }
+    return _written(header, {_PAYLOAD: np.frombuffer(payload, "u1")})
+
+
+def _written(header: Mapping[str, Any], tensors: dict[str, AnyArray]) -> bytes:
+    from safetensors.numpy import save  # here: a pod only reads
+
+    text = json.dumps({"format": FORMAT, **header}, sort_keys=True, allow_nan=False)
+    return save(tensors, {_ENTRY: text})
 
 
 def read_model(data: bytes, version: str = "") -> Model:
     """Reads and checks a model file. Raises SensorError with ModelCorrupt or ModelIncompatible."""
     header, arrays = _parts(data)
-    features, forms = _checked_header(header)
-    staged = [(form, _stage(index, form, arrays, len(features))) for index, form in enumerate(forms)]
-    if arrays:
-        raise SensorError(
-            "ModelIncompatible", f"model file holds {min(arrays)!r}, which its stages do not use"
-        )
+    found = header.get("format")
+    if found != FORMAT or isinstance(found, bool):
+        raise _refusal("ModelIncompatible", f"model file has format {found!r}: this scorer reads {FORMAT}")
+    sha256 = hashlib.sha256(data).hexdigest()
+    if "plugin" in header:
+        return _plugin_model(header, arrays, version, sha256)
+    features, forms = _features(header), _forms(header)
+    staged, width = [], len(features)
+    for index, form in enumerate(forms):
+        of_form, width = _stage(index, form, arrays, width)
+        if width > MAX_WIDTH:
+            raise _refusal("ModelIncompatible", f"model file has a stage {width} wide: wanted {MAX_WIDTH}")
+        staged.append((form, of_form))
+    _all_used(arrays)
+    last = FORMS[forms[-1]]
     try:
-        prepared = tuple((form, FORMS[form].prepare(of_form)) for form, of_form in staged)
+        # Numbers that no training gives may overflow: then decisions are no numbers, and count as anomalies.
+        with np.errstate(all="ignore"):
+            prepared = tuple((form, FORMS[form].prepare(of_form)) for form, of_form in staged)
+            scale = last.scale(staged[-1][1])
     except ValueError as error:
-        raise SensorError("ModelCorrupt", f"model file: {error}") from error
-    last, of_last = staged[-1]
+        raise _refusal("ModelCorrupt", f"model file: {error}") from error
+    _check_scale(scale)
     return Model(
-        features, prepared, FORMS[last].scale(of_last), version, hashlib.sha256(data).hexdigest(), header
+        features=features,
+        stages=prepared,
+        scale=scale,
+        version=version,
+        sha256=sha256,
+        metadata=header,
+        border_is_anomaly=last.border_is_anomaly,
+        accepts_missing=_fills_missing(forms),
     )
 
 
-def _parts(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
+def _plugin_model(header: dict[str, Any], arrays: dict[str, AnyArray], version: str, sha256: str) -> Model:
+    plugin = header["plugin"]
+    name = plugin.get("name") if isinstance(plugin, dict) else None
+    if not isinstance(name, str) or not name or "stages" in header:
+        raise _refusal(
+            "ModelCorrupt", f"model file has the plugin {plugin!r}: wanted its name, and no stages"
+        )
+    payload = arrays.pop(_PAYLOAD, None)
+    if payload is None or payload.dtype != np.uint8 or payload.ndim != 1 or not len(payload):
+        raise _refusal("ModelCorrupt", f"model file has no bytes for its plugin {name!r}")
+    _all_used(arrays)
+    rules = {field: header.get(field, False) for field in ("border_is_anomaly", "accepts_missing")}
+    for field, value in rules.items():
+        if not isinstance(value, bool):
+            raise _refusal("ModelCorrupt", f"model file has {field} {value!r}: wanted true or false")
+    scale = header.get("scale")
+    if not isinstance(scale, float | int) or isinstance(scale, bool):
+        raise _refusal("ModelCorrupt", f"model file has the scale {scale!r}: wanted a number")
+    _check_scale(scale)
+    return Model(
+        features=_features(header),
+        stages=(),
+        scale=float(scale),
+        version=version,
+        sha256=sha256,
+        metadata=header,
+        plugin=PluginPart(name, payload.tobytes()),
+        **rules,
+    )
+
+
+def _parts(data: bytes) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     """The metadata and the arrays, as they stand there."""
+    if len(data) > MAX_BYTES:
+        raise _refusal("ModelIncompatible", f"model file has {len(data)} bytes: wanted at most {MAX_BYTES}")
+    length = int.from_bytes(data[:8], "little")
+    if length > MAX_HEADER_BYTES:
+        raise _refusal(
+            "ModelCorrupt",
+            f"model file cannot be read: a header of {length} bytes, wanted at most {MAX_HEADER_BYTES}",
+        )
     try:
+        # The library gives no metadata of bytes in memory, and takes the last one of two keys that are equal.
+        outer = _json(data[8 : 8 + length])
+        header = _json(outer["__metadata__"][_ENTRY])
+        # It checks that the arrays' places are inside the file and apart: together no longer than the file.
         tensors = dict(deserialize(data))  # type: ignore[no-untyped-call]
-        # The library gives no metadata of bytes in memory; it has checked that the header is there and is
-        # JSON.
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_ENTRY])
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise SensorError("ModelCorrupt", f"model file cannot be read: {said}") from error
+        raise _refusal("ModelCorrupt", f"model file cannot be read: {said}") from error
     if not isinstance(header, dict):
-        raise SensorError("ModelCorrupt", "model file's metadata is not an object")
+        raise _refusal("ModelCorrupt", "model file's metadata is not an object")
     return header, {name: _array(name, tensor) for name, tensor in tensors.items()}
 
 
-def _array(name: str, tensor: Mapping[str, Any]) -> Array:
-    if tensor["dtype"] != "F64":
-        raise SensorError("ModelIncompatible", f"model file's {name} is {tensor['dtype']}: wanted F64")
-    array = np.frombuffer(tensor["data"], "<f8").reshape(tensor["shape"])
-    if not np.isfinite(array).all():
-        raise SensorError("ModelCorrupt", f"model file's {name} holds a number that is not finite")
+def _refusal(reason: str, message: str) -> SensorError:
+    """What a file holds may be long: people get the beginning."""
+    longest = 400
+    return SensorError(reason, message if len(message) <= longest else f"{message[:longest]}…")
+
+
+def _json(text: bytes | str) -> Any:
+    """Raises ValueError for what JSON itself leaves open: a key twice, and numbers that are none."""
+    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+def _array(name: str, tensor: Mapping[str, Any]) -> AnyArray:
+    dtype = _DTYPES.get(tensor["dtype"])
+    if dtype is None:
+        wanted = ", ".join(_DTYPES)
+        raise _refusal(
+            "ModelIncompatible", f"model file's {name!r} is {tensor['dtype']}: wanted one of {wanted}"
+        )
+    array: AnyArray = np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"])
+    if dtype == "<f8" and not np.isfinite(array).all():
+        raise _refusal("ModelCorrupt", f"model file's {name!r} holds a number that is not finite")
     return array
 
 
-def _checked_header(header: Mapping[str, Any]) -> tuple[tuple[str, ...], list[str]]:
-    """Features and forms."""
-    found = header.get("format")
-    if found != FORMAT or isinstance(found, bool):
-        raise SensorError("ModelIncompatible", f"model file has format {found!r}: this scorer reads {FORMAT}")
-    features, forms = _names(header, "features"), _names(header, "stages")
-    if len(set(features)) != len(features) or "time" in features:
-        raise SensorError("ModelCorrupt", f"model file has the features {features}: wanted different columns")
+def _features(header: Mapping[str, Any]) -> tuple[str, ...]:
+    features = _names(header, "features")
+    if len(set(features)) != len(features) or OUTPUT_COLUMNS & set(features):
+        apart = ", ".join(sorted(OUTPUT_COLUMNS))
+        raise _refusal(
+            "ModelCorrupt",
+            f"model file has the features {features}: wanted different columns, none of them {apart}",
+        )
+    return tuple(features)
+
+
+def _forms(header: Mapping[str, Any]) -> list[str]:
+    forms = _names(header, "stages")
     for form in forms:
         if form not in FORMS:
             known = ", ".join(FORMS)
-            raise SensorError(
+            raise _refusal(
                 "ModelIncompatible", f"model file has the stage {form!r}: this scorer knows {known}"
             )
     if [FORMS[form].estimates for form in forms] != [False] * (len(forms) - 1) + [True]:
-        raise SensorError(
+        raise _refusal(
             "ModelIncompatible", f"model file has the stages {forms}: wanted an estimator at the end"
         )
-    return tuple(features), forms
+    return forms
 
 
 def _names(header: Mapping[str, Any], field: str) -> list[str]:
     value = header.get(field)
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
-        raise SensorError("ModelCorrupt", f"model file has the {field} {value!r}: wanted a list of names")
+    if not isinstance(value, list) or not value or not all(_is_name(name) for name in value):
+        raise _refusal("ModelCorrupt", f"model file has the {field} {value!r}: wanted a list of names")
     return value
 
 
-def _stage(index: int, form: str, arrays: dict[str, Array], width: int) -> Arrays:
-    """Takes the stage's arrays out of `arrays`, with shapes that fit each other and the features."""
+def _is_name(value: object) -> bool:
+    # Half of a surrogate pair is text to JSON, and to nothing after it.
+    return isinstance(value, str) and value != "" and not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
+def _fills_missing(forms: Sequence[str]) -> bool:
+    """Whether a stage fills in what is missing before another one could be hurt by it."""
+    for form in forms:
+        if not FORMS[form].passes_missing:
+            return FORMS[form].fills_missing
+    return False
+
+
+def _check_scale(scale: float) -> None:
+    if not SCALES[0] <= scale <= SCALES[1]:
+        raise _refusal("ModelCorrupt", f"model file: decisions have the scale {scale}: wanted one above 0")
+
+
+def _all_used(arrays: Mapping[str, AnyArray]) -> None:
+    if arrays:
+        raise _refusal("ModelIncompatible", f"model file holds {min(arrays)!r}, which its stages do not use")
+
+
+def _stage(index: int, form: str, arrays: dict[str, AnyArray], width: int) -> tuple[Arrays, int]:
+    """Takes the stage's arrays out of `arrays`, with shapes that fit each other and the rows' width.
+
+    The width of the rows that it gives comes along.
+    """
     sizes = {"in": width, "1": 1}
     taken = {}
     for part, wanted in FORMS[form].shapes.items():
         array = arrays.pop(f"{index}.{part}", None)
         if array is None:
-            raise SensorError("ModelCorrupt", f"model file lacks {index}.{part} of its stage {form}")
+            raise _refusal("ModelCorrupt", f"model file lacks {index}.{part} of its stage {form}")
+        dtype = _dtype(form, part)
+        if array.dtype != np.dtype(_DTYPES[dtype]):
+            raise _refusal("ModelIncompatible", f"model file's {index}.{part} is not {dtype}")
         fits = array.ndim == len(wanted) and all(
             size > 0 and sizes.setdefault(dimension, size) == size
             for dimension, size in zip(wanted, array.shape, strict=True)
         )
         if not fits:
             found = list(array.shape)
-            raise SensorError(
-                "ModelCorrupt", f"model file's {index}.{part} has shape {found}: wrong for {form}"
-            )
+            raise _refusal("ModelCorrupt", f"model file's {index}.{part} has shape {found}: wrong for {form}")
         taken[part] = array
-    return taken
+    for part, dimension in FORMS[form].indexes.items():
+        if not (taken[part].min() >= 0 and taken[part].max() < sizes[dimension]):
+            raise _refusal("ModelCorrupt", f"model file's {index}.{part} points to what is not there")
+    return taken, sizes[FORMS[form].gives]
+
+
+def _dtype(form: str, part: str) -> str:
+    return "I32" if part in FORMS[form].indexes else "F64"

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pyarrow.parquet import ParquetFile
 
-from scorer.columns import numbers
-from scorer.contract.outcome import SCORED, UNDECIDED, Rows
+from scorer.contract.outcome import SCORED, Rows
 from scorer.errors import InputError
+from scorer.outcomes import Told, held, in_order, last_words, outcome_paths, read_outcome
 from scorer.report.picture import PANELS
 from scorer.report.result import Fault, RunResult, SensorResult, Series, worst_first
 from scorer.storage import NotFoundError, Store
+from scorer.stored import Stored, read_object
 from scorer.window import Window, hour_folder
-
-READERS = 16
-"""Requests at the same time: what is waited for here is the network."""
-MAX_OUTCOME_BYTES = 16 * 1024 * 1024
-MAX_PREDICTION_BYTES = 256 * 1024 * 1024
-_OWN = ("time", "prediction", "score")
-
-Told = Mapping[str, Any]
-"""What an outcome says of one sensor."""
 
 
 def load(
@@ -43,11 +33,8 @@ def load(
     sensors = [_result(sensor) for sensor in told.values()]
     wanted = {sensor.sensor for sensor in worst_first(tuple(sensors))[:PANELS]}
     wanted |= {fault.sensor for fault in faults}
-    with ThreadPoolExecutor(READERS) as readers:
-        drawn = readers.map(
-            lambda sensor: _with_series(store, sensor, told[sensor.sensor], sensor.sensor in wanted), sensors
-        )
-    results = tuple(drawn)
+    series = _all_series(store, {sensor: told[sensor] for sensor in told if sensor in wanted})
+    results = tuple(replace(sensor, **series.get(sensor.sensor, {})) for sensor in sensors)
     start, end = window or _hours(results)
     return RunResult(name or f"run {uid}", start, end, results, tuple(faults))
 
@@ -64,40 +51,13 @@ def read_faults(path: Path) -> list[Fault]:
         raise InputError(f"faults file {path} is not {wanted}: {error!r}") from error
 
 
-def last_words(outcomes: Sequence[Told]) -> dict[str, Told]:
-    """For each sensor, in the run's order, what the newest attempt that decided it says; else the newest."""
-    told: dict[str, Told] = {}
-    for outcome in sorted(outcomes, key=lambda outcome: (outcome["chunk"], outcome["attempt"])):
-        alone = len(outcome["sensors"]) == 1
-        for sensor in outcome["sensors"]:
-            before = told.get(sensor["sensor"])
-            if before is None or sensor["state"] != UNDECIDED or before["state"] == UNDECIDED:
-                # A sensor alone in its pod cost all of the pod's time, not only that of its own work.
-                seconds = outcome["stagesMs"]["total"] / 1000 if alone else sensor.get("seconds", 0.0)
-                told[sensor["sensor"]] = {**sensor, "seconds": seconds}
-    return told
-
-
 def _outcomes(store: Store, uid: str) -> list[Told]:
-    folder = f"runs/{uid}/outcomes"
-    paths = [entry.path for entry in store.list(folder) if entry.path.endswith(".json")]
+    paths = outcome_paths(store, uid)
     if not paths:
         raise InputError(
-            f"no outcomes at {folder}: is {uid!r} the run's metadata.uid, and is this its store?"
+            f"no outcomes at runs/{uid}/outcomes: is {uid!r} the run's metadata.uid, and is this its store?"
         )
-    with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(lambda path: _outcome(store, path), paths))
-
-
-def _outcome(store: Store, path: str) -> Told:
-    try:
-        outcome = json.loads(store.get(path, MAX_OUTCOME_BYTES).data)
-        if not isinstance(outcome, dict) or not isinstance(outcome["sensors"], list):
-            raise TypeError("sensors")
-        last_words([outcome])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is not an outcome of the scorer: {error!r}") from error
-    return outcome
+    return list(in_order(paths, lambda path: read_outcome(store, path), held))
 
 
 def _result(told: Told) -> SensorResult:
@@ -112,28 +72,36 @@ def _result(told: Told) -> SensorResult:
     )
 
 
-def _with_series(store: Store, sensor: SensorResult, told: Told, wanted: bool) -> SensorResult:
-    if not wanted or sensor.state != SCORED or "prediction" not in told:
-        return sensor
-    path = told["prediction"]
-    try:
-        blob = store.get(path, MAX_PREDICTION_BYTES)
-    except NotFoundError:
-        return replace(sensor, message=f"{path} is not there any more")
-    if blob.metadata.get("fingerprint") != told.get("fingerprint"):
-        return replace(sensor, message=f"{path} was made anew by another run")
-    return replace(sensor, series=_series(path, blob.data))
+def _all_series(store: Store, told: Mapping[str, Told]) -> dict[str, dict[str, Any]]:
+    """What there is to draw of each scored sensor: its series, or a message in its place."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for sensor, said in told.items():
+        if said["state"] == SCORED and "prediction" in said:
+            paths[said["prediction"]].append(sensor)
+
+    def read(path: str) -> dict[str, dict[str, Any]]:
+        try:
+            found = read_object(store, path, paths[path]).sensors
+        except NotFoundError:
+            found = {}
+        return {sensor: _series(path, found.get(sensor), told[sensor]) for sensor in paths[path]}
+
+    series: dict[str, dict[str, Any]] = {}
+    for found in in_order(list(paths), read, lambda _: 0):
+        series |= found
+    return series
 
 
-def _series(path: str, data: bytes) -> Series:
-    try:
-        file = ParquetFile(pa.BufferReader(data))
-        feature = next(column for column in file.schema_arrow.names if column not in _OWN)
-        table = file.read(columns=[*_OWN, feature], use_threads=False)
-        time, flagged, score, value = (numbers(table.column(column))[0] for column in (*_OWN, feature))
-    except (pa.ArrowException, OSError, ValueError, KeyError, StopIteration) as error:
-        raise InputError(f"{path} is not a prediction of the scorer: {error!r}") from error
-    return Series(time.view("datetime64[us]"), value.astype(np.float64), flagged == 1, score, feature)
+def _series(path: str, found: Stored | None, told: Told) -> dict[str, Any]:
+    if found is None:
+        return {"message": f"{path} is not there any more"}
+    if found.metadata.get("fingerprint") != told.get("fingerprint"):
+        return {"message": f"{path} was made anew by another run"}
+    rows = found.rows
+    if not rows.features or not len(rows.times):
+        return {}
+    time = rows.times.view("datetime64[us]")
+    return {"series": Series(time, rows.values[:, 0], rows.flagged == 1, rows.scores, rows.features[0])}
 
 
 def _hours(sensors: Sequence[SensorResult]) -> Window:

@@ -34,7 +34,11 @@ class ConflictError(StorageError):
 
 
 class DeniedError(StorageError):
-    """The identity may not do this (401, 403): trying again does not help."""
+    """Storage refuses this, for want of a right mostly (401, 403): trying again does not help."""
+
+
+class TooLongError(DeniedError):
+    """The store cannot have an object of so long a name: a shorter template or prefix helps."""
 
 
 class UnavailableError(StorageError):
@@ -88,6 +92,13 @@ class Store:
         """The object with its bytes. Raises NotFoundError; TooLargeError before holding more than `limit`."""
         raise NotImplementedError
 
+    def get_range(self, path: str, start: int, length: int, if_match: str | None = None) -> bytes:
+        """So many bytes of the object from `start` on, fewer where it ends before.
+
+        With `if_match` only of exactly that state: else ConflictError. Raises NotFoundError.
+        """
+        raise NotImplementedError
+
     def head(self, path: str) -> Head:
         """The object's ETag, size and metadata. Raises NotFoundError."""
         raise NotImplementedError
@@ -104,7 +115,8 @@ class Store:
         """Writes the object whole and returns its new ETag.
 
         With `if_match` only over exactly that state, with `if_none_match` only where nothing is: else
-        ConflictError.
+        ConflictError. A put whose answer was lost is tried again; if exactly its bytes and metadata are there
+        by then it has succeeded, though they could be another writer's who has put the same.
         """
         raise NotImplementedError
 
@@ -150,10 +162,17 @@ def _folder(rest: str) -> str:
     return rest
 
 
-def checked_path(path: str) -> str:
-    """The path itself, if it stays inside the store. Raises ValueError: templates were checked before."""
-    if not path or len(path) > MAX_PATH:
-        raise ValueError(f"path {path[:80]!r} has {len(path)} characters: wanted 1 to {MAX_PATH}")
+def checked_path(path: str, prefix: str = "") -> str:
+    """The path itself, if it stays inside the store and, below the store's own prefix, is not too long.
+
+    Raises TooLongError, and ValueError for what the check of a template keeps out.
+    """
+    if not path:
+        raise ValueError("path is empty")
+    length = len(path) + (len(prefix) + 1 if prefix else 0)
+    if length > MAX_PATH:
+        below = f" below the store's prefix {prefix}" if prefix else ""
+        raise TooLongError(f"{path[:80]}…{below} has {length} characters: wanted at most {MAX_PATH}")
     if (
         any(segment in ("", ".", "..") for segment in path.split("/"))
         or "\\" in path

@@ -2,19 +2,17 @@
 
 Retries are done here and not by obstore, because a `put` whose answer was lost must be tried again too
 (obstore does so for reads only) and because the bound then stands in one place. A conditional put that was
-tried again may conflict with its own first try: callers find out by reading the object's metadata, as they
-must for any conflict.
+tried again may conflict with its own first try: then what is there is compared with what was to be written.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import BaseError
 from obstore.store import AzureStore
 
 from scorer.storage import (
@@ -32,41 +30,36 @@ from scorer.storage import (
     checked_metadata,
     checked_path,
 )
+from scorer.storage.answers import BusyError, ContainerMissingError, UnauthorizedError, meaning
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import GetOptions, GetResult, ListStream, ObjectMeta, PutResult
     from obstore.store import AzureConfig
 
     from scorer.storage.address import AzureAddress
 
 T = TypeVar("T")
 
-# Parts of an obstore error's text, compiled only when there is one.
-_STATUS = r"status code: (\d{3})"
-_CODE = r"<Code>(\w+)</Code>"
-_CAUSE = r'message: "([^"]+)"'
-_QUERY = r"\?\S*"
-_LEAD = r"^Generic MicrosoftAzure error: |Error performing \w+ | in [\d.]+\S*s(?= - )"
-_DENIED = (401, 403)
-
 
 class Retries(NamedTuple):
-    """How long a failing request is tried: 5 tries over about 8 s, enough for a storage partition to move."""
+    """How long a failing request is tried: 5 tries over about 8 s, enough for a storage partition to move.
+
+    Storage that says it is busy is given twice that: the `Retry-After` it sends, obstore does not tell.
+    """
 
     tries: int = 5
     denied_tries: int = 2  # a role assignment or a renewed token may need a moment; a wrong one stays wrong
     first_seconds: float = 0.2
+    busy_seconds: float = 1.0
     factor: float = 3.0
     longest_seconds: float = 5.0
-    request_seconds: float = 60.0
+    total_seconds: float = 120.0  # no try begins later, however long those before hung
+    request_seconds: float = 120.0
+    silent_seconds: float = 30.0  # an upload must be through by then too: obstore makes no difference
     connect_seconds: float = 5.0
 
 
 RETRIES = Retries()
-
-
-class ContainerMissingError(UnavailableError):
-    """There is no such container: trying again at once does not help, making it does."""
 
 
 class AzureBlobStore(Store):
@@ -76,12 +69,13 @@ class AzureBlobStore(Store):
         """Sends nothing yet. Raises AddressError."""
         self.url = url
         self._address = address
+        self._container = f"container {address.container!r} of account {address.account!r}"
         self._retries = retries
         self._store = _opened(address, retries)
 
     def get(self, path: str, limit: int | None = None) -> Blob:
         """The object with its bytes."""
-        checked_path(path)
+        self._checked(path)
 
         def read() -> tuple[GetResult, bytes]:
             result = self._store.get(path)
@@ -93,9 +87,21 @@ class AzureBlobStore(Store):
         result, data = self._tried("GET", path, read)
         return Blob(path, _etag(result.meta["e_tag"]), data, _metadata(result))
 
+    def get_range(self, path: str, start: int, length: int, if_match: str | None = None) -> bytes:
+        """A part of the object's bytes."""
+        self._checked(path)
+        options: GetOptions = {"range": (start, start + length)}
+        if if_match is not None:
+            options["if_match"] = f'"{if_match}"'
+
+        def read() -> bytes:
+            return self._store.get(path, options=options).bytes().to_bytes()
+
+        return self._tried("GET", path, read)
+
     def head(self, path: str) -> Head:
         """What is known of the object without its bytes."""
-        checked_path(path)
+        self._checked(path)
         result = self._tried("HEAD", path, lambda: self._store.get(path, options={"head": True}))
         return Head(path, _etag(result.meta["e_tag"]), result.meta["size"], _metadata(result))
 
@@ -109,47 +115,82 @@ class AzureBlobStore(Store):
         if_none_match: bool = False,
     ) -> str:
         """Writes the object whole, returns its ETag."""
-        checked_path(path)
+        self._checked(path)
         attributes = checked_metadata(metadata)
         mode = (
             {"e_tag": f'"{if_match}"'} if if_match is not None else "create" if if_none_match else "overwrite"
         )
-        result = self._tried(
-            "PUT",
-            path,
-            lambda: self._store.put(path, data, attributes=attributes, mode=mode, use_multipart=False),  # type: ignore[arg-type]
-        )
-        return _etag(result["e_tag"])
+        tries = 0
+
+        def write() -> PutResult:
+            nonlocal tries
+            tries += 1
+            return self._store.put(path, data, attributes=attributes, mode=mode, use_multipart=False)  # type: ignore[arg-type]
+
+        try:
+            return _etag(self._tried("PUT", path, write)["e_tag"])
+        except ConflictError:
+            if tries > 1 and (etag := self._own(path, data, attributes)):
+                return etag
+            raise
+
+    def _own(self, path: str, data: bytes, metadata: dict[str, str]) -> str | None:
+        """The ETag of what is there, if it is what was to be written: then an earlier try has done it."""
+        try:
+            there = self.get(path, len(data))
+        except (NotFoundError, TooLargeError):
+            return None
+        return there.etag if (there.data, there.metadata) == (data, metadata) else None
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects under the folder, in order of path."""
         if prefix:
-            checked_path(prefix)
-        stream = self._store.list(prefix or None)
-        while batch := self._tried("LIST", prefix or "/", lambda: next(stream, None)):
+            self._checked(prefix)
+        stream: ListStream[Sequence[ObjectMeta]] | None = None
+        last: str | None = None
+
+        def page() -> Sequence[ObjectMeta] | None:
+            # A stream that has failed would end as if there were no more: another one goes on from there.
+            nonlocal stream
+            if stream is None:
+                stream = self._store.list(prefix or None, offset=last)
+            try:
+                return next(stream, None)
+            except BaseException:
+                stream = None
+                raise
+
+        while (batch := self._tried("LIST", prefix or "/", page)) is not None:
             for meta in batch:
+                last = meta["path"]
                 yield Entry(meta["path"], _etag(meta["e_tag"]), meta["size"])
 
     def delete(self, path: str) -> None:
         """Removes the object, if it is there."""
-        checked_path(path)
+        self._checked(path)
         try:
             self._tried("DELETE", path, lambda: self._store.delete(path))
         except NotFoundError:
             return
 
+    def _checked(self, path: str) -> str:
+        return checked_path(path, self._address.prefix)
+
     def _tried(self, operation: str, path: str, request: Callable[[], T]) -> T:
         """Runs the request until it succeeds, fails for good, or the tries are used up."""
-        wait = self._retries.first_seconds
-        for number in range(1, self._retries.tries + 1):
+        retries, started, wait = self._retries, time.monotonic(), 0.0
+        for number in range(1, retries.tries + 1):
             try:
                 return request()
             except (BaseError, FileNotFoundError) as error:
-                failure = self._failure(operation, path, error)
-                if number >= self._tries(failure):
+                failure = meaning(operation, path, self._container, error)
+                if number >= self._tries(failure) or time.monotonic() - started > retries.total_seconds:
                     raise failure from error
+            if isinstance(failure, UnauthorizedError):
+                self._store = _opened(self._address, retries)  # the one before keeps its token for an hour
+            first = retries.busy_seconds if isinstance(failure, BusyError) else retries.first_seconds
+            wait = min(max(wait * retries.factor, first), retries.longest_seconds)
             time.sleep(_jittered(wait))
-            wait = min(wait * self._retries.factor, self._retries.longest_seconds)
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _tries(self, failure: StorageError) -> int:
@@ -158,32 +199,15 @@ class AzureBlobStore(Store):
         passing = isinstance(failure, UnavailableError) and not isinstance(failure, ContainerMissingError)
         return self._retries.tries if passing else 1
 
-    def _failure(self, operation: str, path: str, error: Exception) -> StorageError:
-        text = str(error)
-        status, code = _status(text), _code(text)
-        if code == "ContainerNotFound":
-            # Not NotFoundError: a missing container would read as thousands of sensors without a model.
-            where = f"container {self._address.container!r} of account {self._address.account!r}"
-            return ContainerMissingError(f"{where} does not exist: make it with `scorer store init`")
-        if isinstance(error, FileNotFoundError):
-            return NotFoundError(f"{path} does not exist")
-        if isinstance(error, AlreadyExistsError | PreconditionError):
-            return ConflictError(f"{path} was changed by someone else")
-        said = f"{operation} {path}: storage answered {status} {code}".rstrip()
-        if status in _DENIED:
-            return DeniedError(f"{said}: the identity or key in use may not do this")
-        if status:
-            return UnavailableError(said)
-        return UnavailableError(f"{operation} {path}: {_said(text)}")
-
 
 def _opened(address: AzureAddress, retries: Retries) -> AzureStore:
     """The client of the container. Raises AddressError."""
     config: AzureConfig = {"account_name": address.account, "endpoint": address.endpoint}
+    # By name, because where the environment has a workload identity obstore would take that one.
     if address.account_key is not None:
-        config["account_key"] = address.account_key
-    if address.sas is not None:
-        config["sas_key"] = address.sas
+        config |= {"account_key": address.account_key, "credential_type": "access_key"}
+    elif address.sas is not None:
+        config |= {"sas_key": address.sas, "credential_type": "sas_token"}
     try:
         return AzureStore(
             address.container,
@@ -192,6 +216,7 @@ def _opened(address: AzureAddress, retries: Retries) -> AzureStore:
             client_options={
                 "allow_http": address.allow_http,
                 "timeout": timedelta(seconds=retries.request_seconds),
+                "read_timeout": timedelta(seconds=retries.silent_seconds),
                 "connect_timeout": timedelta(seconds=retries.connect_seconds),
             },
             retry_config={"max_retries": 0},
@@ -211,23 +236,6 @@ def _etag(raw: str | None) -> str:
 
 def _metadata(result: GetResult) -> dict[str, str]:
     return {name: value for name, value in result.attributes.items() if name.islower()}
-
-
-def _status(text: str) -> int:
-    found = re.search(_STATUS, text)
-    return int(found[1]) if found else 0
-
-
-def _code(text: str) -> str:
-    found = re.search(_CODE, text)
-    return found[1] if found else ""
-
-
-def _said(text: str) -> str:
-    """The first line and the deepest cause, without URLs' queries: those may hold an access signature."""
-    line = re.sub(_LEAD, "", re.sub(_QUERY, "", text.partition("\n")[0]))
-    causes = re.findall(_CAUSE, text)
-    return f"{line} ({causes[-1]})" if causes else line
 
 
 def _jittered(seconds: float) -> float:

@@ -7,9 +7,16 @@ An object is a plain file that any other tool can read. What a file cannot hold 
 - an ETag is the file's modification time and size. The time is set by the writer, later than the file's
   before it, because kernels stamp files with a clock so coarse that two writes can get the same time.
 
-Conditional puts hold an advisory lock from check to rename, so writers on one machine or one NFS server
-exclude each other. Where a mount has no locks (blobfuse), two writers of the same object in the same moment
-may both win.
+Conditional puts hold a lock from check to rename. What that is worth depends on the file system:
+
+- a local disk, and NFS of version 4 or 3 with its lock service, Azure Files' NFS shares among them: writers
+  on all machines exclude each other. State is asked of an opened file, because what NFS answers of a name
+  alone may be seconds old.
+- Azure Files over SMB: likewise from Linux 5.5 on, if the share is not mounted with `nobrl`.
+- blobfuse, and NFS mounted with `nolock`: writers on one machine exclude each other. Of two on different
+  machines that write the same object in the same moment both may win, and the later one's stands. blobfuse's
+  renames are copies besides, with times of their own, so what is there belongs to nobody and never counts as
+  done. Use azure://ACCOUNT/CONTAINER, which is the same container without these limits.
 """
 
 from __future__ import annotations
@@ -35,6 +42,7 @@ from scorer.storage import (
     StorageError,
     Store,
     TooLargeError,
+    TooLongError,
     UnavailableError,
     checked_metadata,
     checked_path,
@@ -44,6 +52,7 @@ _OWN = ".sensorscore"  # folder of locks, and the mark in hidden files' names
 _LOCKS = 64  # enough that sensors written at the same time seldom wait for each other
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class _State(NamedTuple):
@@ -73,13 +82,20 @@ class FolderStore(Store):
                 raise TooLargeError(f"{path} has {state.size} bytes: wanted at most {limit}")
             return Blob(path, state.etag, file.read(), _read_metadata(target, state))
 
+    def get_range(self, path: str, start: int, length: int, if_match: str | None = None) -> bytes:
+        """A part of the object's bytes."""
+        target = self._target(path)
+        with self._errors(path), target.open("rb") as file:
+            if if_match is not None and _state(os.fstat(file.fileno())).etag != if_match:
+                raise ConflictError(f"{path} was changed by someone else")
+            file.seek(start)
+            return file.read(length)
+
     def head(self, path: str) -> Head:
         """What is known of the object without its bytes."""
         target = self._target(path)
-        with self._errors(path):
-            if target.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "is a folder")
-            state = _state(target.stat())
+        with self._errors(path), target.open("rb") as file:
+            state = _state(os.fstat(file.fileno()))
             return Head(path, state.etag, state.size, _read_metadata(target, state))
 
     def put(
@@ -97,7 +113,7 @@ class FolderStore(Store):
             self._check_root()
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._locked(path):
-                found = _state(target.stat()) if target.exists() else None
+                found = _found(target)
                 if (if_none_match and found) or (
                     if_match is not None and (not found or found.etag != if_match)
                 ):
@@ -147,6 +163,8 @@ class FolderStore(Store):
         if error.errno in _MISSING:
             self._check_root()
             return NotFoundError(f"{path} does not exist")
+        if error.errno == errno.ENAMETOOLONG:
+            return TooLongError(f"{path[:80]}… in {self._root}: {error.strerror}")
         if error.errno in _DENIED:
             return DeniedError(f"{path} in {self._root}: {error.strerror}")
         return UnavailableError(f"{path} in {self._root}: {error.strerror}")
@@ -157,7 +175,11 @@ class FolderStore(Store):
         locks = self._root / _OWN / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         with (locks / f"{zlib.crc32(path.encode()) % _LOCKS:02x}").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
             yield
 
 
@@ -186,6 +208,14 @@ def _written_beside(target: Path, data: bytes, modified: int) -> Iterator[tuple[
         yield part, _state(part.stat())
     finally:
         part.unlink(missing_ok=True)
+
+
+def _found(target: Path) -> _State | None:
+    try:
+        with target.open("rb") as file:
+            return _state(os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return None
 
 
 def _state(status: os.stat_result) -> _State:

@@ -44,6 +44,13 @@ class MemoryStore(Store):
             raise TooLargeError(f"{path} has {len(found.data)} bytes: wanted at most {limit}")
         return found
 
+    def get_range(self, path: str, start: int, length: int, if_match: str | None = None) -> bytes:
+        """A part of the object's bytes."""
+        found = self.get(path)
+        if if_match is not None and found.etag != if_match:
+            raise ConflictError(f"{path} was changed by someone else")
+        return found.data[start : start + length]
+
     def head(self, path: str) -> Head:
         """What is known of the object without its bytes."""
         found = self.get(path)

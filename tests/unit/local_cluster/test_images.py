@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local import image_base, images
+from local import buildah, image_base, images
 from local.errors import LocalError
 from local.places import Places
 
@@ -64,3 +64,32 @@ def test_the_base_comes_from_where_this_machine_s_packages_come_from() -> None:
 @pytest.mark.parametrize("targets", ["", "http://mirror.example/ubuntu noble main\n"])
 def test_elsewhere_the_base_comes_from_debootstrap_s_own_default(targets: str) -> None:
     assert image_base.mirror(targets) is None
+
+
+def test_images_of_further_runtimes_are_built_only_when_they_are_asked_for(places: Places) -> None:
+    assert images.wanted() == ("operator", "scorer")
+    assert images.wanted(["sklearn"]) == ("operator", "scorer", "scorer-sklearn")
+    assert images.name(places, "scorer-sklearn") == "localhost/sensorscore-scorer-sklearn:1.2.3"
+    assert images.dockerfile(places, "scorer-sklearn") == places.checkout / "scorer/Dockerfile"
+
+
+def test_a_runtime_s_image_follows_its_own_requirements(places: Places) -> None:
+    lock = places.checkout / "requirements/scorer-sklearn.txt"
+    lock.write_text("numpy==2\n")
+    before = images.inputs_digest(places, "scorer-sklearn", "base")
+    lock.write_text("numpy==3\n")
+    assert images.inputs_digest(places, "scorer-sklearn", "base") != before
+
+
+def test_an_archive_takes_the_place_of_older_ones_of_its_own_kind_only(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buildah, "archive", lambda _places, _image, target: target.touch())
+    monkeypatch.setattr(buildah, "prune", lambda _places: None)
+    places.images.mkdir(parents=True)
+    for name in ("scorer-sklearn-0123456789abcdef", "scorer-00000000000000aa", "scorer-00000000000000bb"):
+        images._archive(places, "x", places.images / f"{name}.tar")
+    assert sorted(path.stem for path in places.images.iterdir()) == [
+        "scorer-00000000000000bb",
+        "scorer-sklearn-0123456789abcdef",
+    ]

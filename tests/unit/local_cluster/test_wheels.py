@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from local.image_base import PYTHON
-from local.wheels import for_target, target_platforms
+from local.wheels import SOURCES, for_target, target_platforms
 
 REQUIREMENTS = """\
 numpy==2.4.6 ; python_full_version < '3.12' \\
@@ -25,7 +26,7 @@ def test_entries_for_another_python_or_system_are_left_out() -> None:
     )
 
 
-@pytest.mark.parametrize("part", ["operator", "scorer"])
+@pytest.mark.parametrize("part", SOURCES)
 def test_every_requirement_of_an_image_is_pinned_by_hash(part: str) -> None:
     text = for_target(Path("requirements", f"{part}.txt").read_text())
     entries = [line for line in text.splitlines() if not line.startswith(" ")]
@@ -39,9 +40,18 @@ def test_no_wheel_wants_a_later_glibc_than_the_base_has() -> None:
     assert max(minors) == 36  # Debian 12
 
 
-@pytest.mark.parametrize("part", ["operator", "scorer"])
+@pytest.mark.parametrize("part", sorted(set(SOURCES.values())))
 def test_dockerfiles_take_packages_for_the_python_that_wheels_are_chosen_for(part: str) -> None:
     dockerfile = Path(part, "Dockerfile").read_text()
     version = ".".join(map(str, PYTHON))
     assert f"BASE=python:{version}-slim-bookworm" in dockerfile
     assert f"lib/python{version}/site-packages" in dockerfile
+
+
+def test_images_of_one_part_hold_the_same_versions() -> None:
+    """A model registered beside one runtime must be scored alike by the other."""
+    small, large = (
+        set(re.findall(r"^(\S+==\S+)", for_target(Path("requirements", f"{part}.txt").read_text()), re.M))
+        for part in ("scorer", "scorer-sklearn")
+    )
+    assert small < large

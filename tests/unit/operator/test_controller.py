@@ -17,10 +17,11 @@ from scoring_operator.cluster import CONFIG_MAPS, JOBS, PODS, RUNS, Cluster
 from scoring_operator.controller import Controller
 from scoring_operator.health import Echo
 from scoring_operator.jobs import SENSORS_KEY
+from scoring_operator.labels import CHUNK, INCARNATION, STAGE
 from scoring_operator.metrics import Metrics
 from scoring_operator.records import job_record, pod_record
 from unit.operator.api_double import ApiDouble, Fault, serving, status
-from unit.operator.given import NOW, Json, a_message, run_body, settings
+from unit.operator.given import NOW, Json, a_message, a_published, run_body, sensors, settings
 
 RUN = RUNS.path("scoring", "hourly")
 JOBS_PATH = JOBS.path("scoring")
@@ -34,10 +35,27 @@ class Setting:
         self.api = api
         self.metrics = Metrics("1")
         self.now = NOW
-        chosen = settings(timing=QUICK, namespaces=["scoring"], **more)
+        self._cluster = cluster
+        self._settings = settings(timing=QUICK, namespaces=["scoring"], **more)
+        self._start()
+
+    def _start(self) -> None:
         echo = Echo(time.monotonic)
-        self.controller = Controller(cluster, chosen, self.metrics, echo, lambda: self.now, time.monotonic)
+        self.controller = Controller(
+            self._cluster, self._settings, self.metrics, echo, lambda: self.now, time.monotonic
+        )
         self._workers = [asyncio.create_task(self.controller.work()) for _ in range(2)]
+
+    async def restart(self) -> None:
+        """The operator is killed, and another one begins with what the API holds."""
+        await self.close()
+        self._start()
+        for body in list(self.api.objects.values()):
+            if (job := job_record(body) if "ownerReferences" in body["metadata"] else None) is not None:
+                self.controller.view.put_job(job)
+            elif (pod := pod_record(body)) is not None:
+                self.controller.view.put_pod(pod)
+        await self.controller.resync()
 
     async def close(self) -> None:
         for worker in self._workers:
@@ -58,6 +76,15 @@ class Setting:
 
     @property
     def jobs(self) -> list[Json]:
+        """The Jobs that score."""
+        return [job for job in self._all_jobs if CHUNK in job["metadata"]["labels"]]
+
+    @property
+    def publish_jobs(self) -> list[Json]:
+        return [job for job in self._all_jobs if STAGE in job["metadata"]["labels"]]
+
+    @property
+    def _all_jobs(self) -> list[Json]:
         return [body for path, body in sorted(self.api.objects.items()) if path.startswith(f"{JOBS_PATH}/")]
 
     def unsee(self, job: Json) -> None:
@@ -66,26 +93,39 @@ class Setting:
         self.controller.queue.add(("scoring", "hourly"))
 
     def end_jobs(self, message: bool = True) -> None:
-        """All Jobs are Complete; with pods that say so, unless told otherwise."""
+        """All Jobs that score are Complete; with pods that say so, unless told otherwise."""
         for job in self.jobs:
-            name = job["metadata"]["name"]
-            end = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T13:00:20Z"}
-            ended = job | {"status": {"succeeded": 1, "conditions": [end]}}
-            done = self.api.put(f"{JOBS_PATH}/{name}", ended)
-            if message:
-                pod = self.pod_of(job)
-                self.api.put(PODS.path("scoring", name), pod)
-                record = pod_record(self.api.objects[PODS.path("scoring", name)])
-                assert record is not None
-                self.controller.view.put_pod(record)
-            finished = job_record(done)
-            assert finished is not None
-            self.controller.view.put_job(finished)
+            chunk = int(job["metadata"]["labels"][CHUNK])
+            self.end(job, a_message(chunk=chunk) if message else None)
 
-    def pod_of(self, job: Json) -> Json:
-        chunk = int(job["metadata"]["labels"]["sensorscore.dev/chunk"])
+    async def over(self, **more: Any) -> None:
+        """The run is published, and ends."""
+        await until(lambda: self.publish_jobs or self.status.get("completionTime"))
+        for job in self.publish_jobs:
+            incarnation = int(job["metadata"]["labels"][INCARNATION])
+            self.end(job, a_published(incarnation=incarnation, **more))
+        await until(lambda: self.status.get("completionTime"))
+
+    def end(self, job: Json, message: Json | None) -> None:
+        """The Job is Complete."""
+        name = job["metadata"]["name"]
+        end = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T13:00:20Z"}
+        ended = job | {"status": {"succeeded": 1, "conditions": [end]}}
+        done = self.api.put(f"{JOBS_PATH}/{name}", ended)
+        if message is not None:
+            self.api.put(PODS.path("scoring", name), self.pod_of(job, message))
+            record = pod_record(self.api.objects[PODS.path("scoring", name)])
+            assert record is not None
+            self.controller.view.put_pod(record)
+        finished = job_record(done)
+        assert finished is not None
+        self.controller.view.put_job(finished)
+
+    def pod_of(self, job: Json, message: Json | None = None) -> Json:
+        if message is None:
+            message = a_message(chunk=int(job["metadata"]["labels"][CHUNK]))
         times = {"startedAt": "2026-01-01T13:00:15Z", "finishedAt": "2026-01-01T13:00:16Z"}
-        terminated = {"exitCode": 0, "message": json.dumps(a_message(chunk=chunk)), **times}
+        terminated = {"exitCode": 0, "message": json.dumps(message), **times}
         return {
             "metadata": {
                 "name": job["metadata"]["name"],
@@ -147,7 +187,7 @@ async def test_a_run_goes_its_way(at: Setting) -> None:
     await until(lambda: len(at.jobs) == 3)
     assert at.status["phase"] == "Running"
     at.end_jobs()
-    await until(lambda: at.status["phase"] == "Succeeded")
+    await at.over()
     await quiet()
     assert at.status["progress"] == "3/3"
     assert at.scored() == 3
@@ -164,12 +204,14 @@ async def test_the_sensors_are_pinned_and_the_status_written_before_the_first_jo
 
 async def test_writes_are_few(at: Setting) -> None:
     at.apply()
-    await until(lambda: len(at.jobs) == 3)
+    await until(lambda: at.status.get("counts", {}).get("activeJobs") == 3)
     at.end_jobs()
-    await until(lambda: at.status["phase"] == "Succeeded")
+    await until(lambda: at.status["stage"] == "Publish" and at.status["counts"]["activeJobs"] == 1)
+    await at.over()
     await quiet()
-    assert at.api.count("PATCH") == 3  # begun, Jobs there, ended
-    assert at.api.count("POST", "jobs") == 3
+    assert at.api.count("PATCH") == 5  # begun, Jobs there, decided, the publishing Job there, ended
+    assert at.api.count("POST", "jobs") == 3 + 1
+    assert at.api.count("POST", "configmaps") == 2  # the list and the decisions
     assert at.api.count("GET") == 0
 
 
@@ -177,10 +219,10 @@ async def test_a_run_that_was_changed_meanwhile_is_read_anew_before_anything_is_
     at.apply()
     await until(lambda: len(at.jobs) == 3)
     await quiet()
-    changed = run_body(suspend=True) | {"status": at.status}
+    changed = run_body(parallelism=7) | {"status": at.status}
     at.api.put(RUN, changed)  # and kopf is late with it
     at.end_jobs()
-    await until(lambda: at.status["phase"] == "Succeeded")
+    await at.over()
     await quiet()
     assert at.scored() == 3  # counted once, although the first write was refused
 
@@ -211,7 +253,7 @@ async def test_an_answer_that_fails_is_no_loss_and_no_double(
     await until(lambda: len(at.jobs) == 3)
     at.controller.run_event("MODIFIED", at.api.objects[RUN])
     at.end_jobs()
-    await until(lambda: at.status.get("phase") == "Succeeded")
+    await at.over()
     assert at.status["counts"]["scored"] == 3
     assert at.status["rows"]["read"] == 36
     assert len(at.jobs) == 3
@@ -319,7 +361,7 @@ async def test_an_outcome_that_was_not_seen_is_read(at: Setting) -> None:
         at.api.put(PODS.path("scoring", job["metadata"]["name"]), at.pod_of(job))
     at.now = NOW + timedelta(seconds=60)
     at.end_jobs(message=False)
-    await until(lambda: at.status["phase"] == "Succeeded")
+    await at.over()
     assert len(at.jobs) == 3
     assert at.api.count("GET", "/pods") == 3
 
@@ -345,7 +387,7 @@ async def test_a_new_operator_reads_the_pinned_list_and_not_its_source(at: Setti
     at.api.put(source, {"metadata": {"name": "fleet"}, "data": {"sensors": "other\n"}})
     at.controller._memories.clear()
     at.end_jobs()
-    await until(lambda: at.status["phase"] == "Succeeded")
+    await at.over()
     copy = at.api.objects[CONFIG_MAPS.path("scoring", at.status["sensorSet"]["configMap"])]
     assert copy["data"] == {SENSORS_KEY: "x\ny\n"}
 
@@ -416,3 +458,312 @@ async def test_the_operators_limit_holds_over_all_runs() -> None:
             assert len(at.jobs) == 4
         finally:
             await at.close()
+
+
+# Publishing
+
+
+async def test_a_run_is_published_before_it_ends(at: Setting) -> None:
+    at.apply()
+    await until(lambda: len(at.jobs) == 3)
+    at.end_jobs()
+    await until(lambda: at.publish_jobs)
+    assert (at.status["stage"], at.status["phase"], at.status["progress"]) == ("Publish", "Running", "3/3")
+    assert at.status["verdict"]["reason"] == "AllSucceeded"
+    pinned = next(body for path, body in at.api.objects.items() if "-decisions-" in path)
+    assert json.loads(pinned["data"]["decisions.json"])["complete"] is True
+    sample = {"sensor": "a", "reason": "FlagRate", "message": "sensor a flags too much"}
+    await at.over(warnings={"FlagRate": 2}, samples=[sample])
+    await quiet()
+    assert (at.status["stage"], at.status["phase"]) == ("Done", "Succeeded")
+    assert at.status["guard"]["warnings"] == {"FlagRate": 2}
+    assert "verdict" not in at.status
+    told = {body["reason"]: body["message"] for path, body in at.api.objects.items() if "/events/" in path}
+    assert told["GuardWarnings"] == "2 FlagRate; first: a: sensor a flags too much"
+    warnings = {"namespace": "scoring", "reason": "FlagRate"}
+    assert at.metrics.registry.get_sample_value("sensorscore_guard_warnings_total", warnings) == 2
+
+
+async def test_the_verdict_is_written_before_anything_is_pinned_for_it(at: Setting) -> None:
+    at.apply()
+    await until(lambda: len(at.jobs) == 3)
+    at.end_jobs()
+    await at.over()
+    writes = [path.rpartition("/")[2] for method, path in at.api.calls if method in ("POST", "PATCH")]
+    pins = [place for place, what in enumerate(writes) if what == "configmaps"]
+    assert writes[pins[1] - 1 : pins[1] + 2] == ["status", "configmaps", "jobs"]
+
+
+async def test_a_publishing_job_that_is_deleted_by_hand_is_made_again(at: Setting) -> None:
+    at.apply()
+    await until(lambda: len(at.jobs) == 3)
+    at.end_jobs()
+    await until(lambda: at.publish_jobs)
+    await quiet()
+    name = at.publish_jobs[0]["metadata"]["name"]
+    at.api.drop(f"{JOBS_PATH}/{name}")
+    at.controller.view.drop_job(("scoring", name))
+    await until(lambda: at.publish_jobs)
+    assert at.publish_jobs[0]["metadata"]["name"] == name
+    await at.over()
+
+
+async def test_decisions_of_our_name_that_are_not_ours_are_said_and_left_alone(at: Setting) -> None:
+    at.apply()
+    await until(lambda: len(at.jobs) == 3)
+    copy = next(body for path, body in at.api.objects.items() if "-sensors-" in path)
+    name = copy["metadata"]["name"].replace("-sensors-", "-decisions-")
+    path = CONFIG_MAPS.path("scoring", name)
+    at.api.put(path, {"metadata": {"name": name, "ownerReferences": [{"uid": "x"}]}, "data": {"x": "y"}})
+    at.end_jobs()
+    await until(lambda: any(each["reason"] == "NameTaken" for each in at.status["conditions"]))
+    assert (at.api.objects[path]["data"], at.publish_jobs) == ({"x": "y"}, [])
+    at.api.drop(path)
+    await at.over()
+    assert at.status["phase"] == "Succeeded"
+
+
+async def test_a_publishing_job_that_the_api_refuses_ends_the_run(at: Setting) -> None:
+    at.apply()
+    await until(lambda: len(at.jobs) == 3)
+    at.api.fault = once("POST", "/jobs", lambda: status(422, "Invalid", "spec.template.y: Invalid"))
+    at.end_jobs()
+    await until(lambda: at.status.get("phase") == "Failed")
+    condition = next(each for each in at.status["conditions"] if each["type"] == "Failed")
+    assert condition["reason"] == "PublishFailed"
+    assert "spec.template.y: Invalid" in condition["message"]
+
+
+WRITES = 12  # of a run of three sensors: what an undisturbed one makes, if its pods end at once
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is done", "after it is done"])
+@pytest.mark.parametrize("number", range(WRITES))
+async def test_killed_at_any_write_a_run_ends_as_if_nothing_had_been(
+    at: Setting, number: int, after: bool
+) -> None:
+    left = [number]
+    killed = asyncio.Event()
+
+    def dead(request: web.Request) -> web.Response | None:
+        if request.method != "GET" and not killed.is_set():
+            left[0] -= 1
+            if left[0] < 0:
+                killed.set()
+        return status(503, "Killed") if killed.is_set() else None
+
+    def dead_after(request: web.Request) -> web.Response | None:
+        return dead(request)  # the write was done, nobody heard of it
+
+    def dead_from_then_on(_: web.Request) -> web.Response | None:
+        return status(503, "Killed") if killed.is_set() else None
+
+    at.api.fault, at.api.late_fault = (dead_from_then_on, dead_after) if after else (dead, at.api.late_fault)
+    at.apply()
+
+    async def pods_end() -> None:
+        while True:
+            for job in at.jobs:
+                if "status" not in job:
+                    at.end(job, a_message(chunk=int(job["metadata"]["labels"][CHUNK])))
+            for job in at.publish_jobs:
+                if "status" not in job:
+                    at.end(job, a_published())
+            if killed.is_set():
+                return
+            await asyncio.sleep(0.01)
+
+    pump = asyncio.create_task(pods_end())
+    await until(lambda: killed.is_set() or at.status.get("completionTime"))
+    killed.set()
+    await pump
+    at.api.fault = at.api.late_fault = lambda _: None
+    killed.clear()
+    left[0] = 1000
+    await at.restart()
+    pump = asyncio.create_task(pods_end())
+    await until(lambda: at.status.get("completionTime"))
+    pump.cancel()
+    assert (at.status["phase"], at.status["stage"], at.status["progress"]) == ("Succeeded", "Done", "3/3")
+    assert (at.status["rows"]["read"], at.status["anomalies"]) == (36, 9)
+    assert at.status["latency"]["publish"]["count"] == 1
+    assert (len(at.jobs), len(at.publish_jobs)) == (3, 1)
+    assert at.status["recorded"]["done"] == "0-2"
+
+
+# Turns
+
+
+def queued(at: Setting, name: str, hour: int, **spec: Any) -> None:
+    """A run of the group is there, and the controller sees it."""
+    window = {"start": f"2026-01-01T{hour:02}:00:00Z", "end": f"2026-01-01T{hour + 1:02}:00:00Z"}
+    body = run_body(window=window, concurrencyGroup="hourly", **{"concurrencyPolicy": "Queue"} | spec)
+    body["metadata"] |= {"name": name, "uid": f"uid-{name}"}
+    at.controller.run_event("ADDED", at.api.put(RUNS.path("scoring", name), body))
+
+
+def phase_of(at: Setting, name: str) -> str:
+    return str(at.api.objects[RUNS.path("scoring", name)].get("status", {}).get("phase", ""))
+
+
+def end_of(at: Setting, name: str) -> Json:
+    """What the run's end says, as somebody else writes it: how it came to it does not matter here."""
+    path = RUNS.path("scoring", name)
+    over = {"type": "Complete", "status": "True", "reason": "AllSucceeded", "message": ""}
+    condition = over | {"lastTransitionTime": "2026-01-01T14:00:00Z"}
+    status = at.api.objects[path]["status"] | {"conditions": [condition], "phase": "Succeeded"}
+    return at.api.put(path, at.api.objects[path] | {"status": status})
+
+
+async def test_of_many_that_come_at_once_one_goes_on_at_a_time(at: Setting) -> None:
+    names = [f"run-{number}" for number in range(5)]
+    for number, name in enumerate(names):
+        queued(at, name, 9 - number)
+    going = []
+    while len(going) < len(names):
+        await until(lambda: any(phase_of(at, name) == "Running" for name in names))
+        await quiet()
+        running = [name for name in names if phase_of(at, name) == "Running"]
+        assert len(running) == 1
+        going += running
+        at.controller.run_event("MODIFIED", end_of(at, running[0]))
+    assert going[1:] == sorted(going[1:], reverse=True)  # by window: the last name has the earliest
+
+
+async def test_a_run_whose_first_write_is_not_answered_holds_its_place(at: Setting) -> None:
+    at.api.late_fault = once("PATCH", "/status", lambda: status(500, "InternalError"))
+    queued(at, "late", 12)
+    await until(lambda: at.api.objects[RUNS.path("scoring", "late")].get("status"))
+    queued(at, "early", 9)
+    await until(lambda: phase_of(at, "early"))
+    assert (phase_of(at, "early"), phase_of(at, "late")) == ("Waiting", "Running")
+
+
+async def test_a_run_that_is_replaced_makes_way(at: Setting) -> None:
+    queued(at, "old", 12)
+    await until(lambda: len(at.jobs) == 3)
+    queued(at, "new", 13, concurrencyPolicy="Replace")
+    at.api.objects[RUNS.path("scoring", "new")]["metadata"]["creationTimestamp"] = "2026-01-01T13:30:00Z"
+    await at.controller.resync()
+    await until(lambda: phase_of(at, "new") == "Running" and len(at.jobs) == 3)
+    assert phase_of(at, "old") == "Failed"
+    assert {job["metadata"]["labels"]["sensorscore.dev/run"] for job in at.jobs} == {"new"}
+
+
+# Reruns
+
+
+def finished(at: Setting, **status: Any) -> None:
+    """A run of six sensors has ended: of its three Jobs the second failed on b1, the third never ran."""
+    names = ["a1", "a2", "b1", "b2", "c1", "c2"]
+    body = run_body(sensors={"names": names}, sensorsPerJob=2)
+    body["metadata"] |= {"name": "first", "uid": "first-uid"}
+    listed = sensors(*names)
+    condition = {"type": "Failed", "status": "True", "reason": "X", "message": "x"}
+    whole = {
+        "conditions": [condition | {"lastTransitionTime": "2026-01-01T14:00:00Z"}],
+        "sensorSet": {"total": 6, "sha256": listed.sha256, "configMap": "first-sensors-x"},
+        "recorded": {"done": "0-1", "failedSensors": "2"},
+    }
+    at.api.put(RUNS.path("scoring", "first"), body | {"status": whole | status})
+    owners = [{"uid": "first-uid"}]
+    copy = {"metadata": {"name": "first-sensors-x", "ownerReferences": owners}}
+    at.api.put(CONFIG_MAPS.path("scoring", "first-sensors-x"), copy | {"data": {SENSORS_KEY: listed.text()}})
+
+
+async def test_a_rerun_scores_what_failed_or_was_never_decided(at: Setting) -> None:
+    finished(at)
+    at.apply(sensors={"failedOf": {"name": "first", "uid": "first-uid"}})
+    await until(lambda: len(at.jobs) == 3)
+    assert {job["metadata"]["labels"]["sensorscore.dev/sensor"] for job in at.jobs} == {"b1", "c1", "c2"}
+    at.api.drop(RUNS.path("scoring", "first"))  # it does not matter any more
+    await at.restart()
+    at.end_jobs()
+    await at.over()
+    assert at.status["progress"] == "3/3"
+
+
+@pytest.mark.parametrize(
+    ("uid", "status", "words"),
+    [
+        ("other", {}, "run first has the UID first-uid; wanted other"),
+        ("first-uid", {"sensorSet": None}, "ended before it had a list of sensors"),
+        ("first-uid", {"recorded": {"done": "0-2"}}, "has no sensor that failed or was not decided"),
+        ("first-uid", {"recorded": {"done": "x"}}, "cannot be read"),
+        (
+            "first-uid",
+            {"sensorSet": {"total": 6, "sha256": "0", "configMap": "gone"}},
+            "its list, ConfigMap gone, is gone",
+        ),
+        (
+            "first-uid",
+            {"sensorSet": {"total": 6, "sha256": "0", "configMap": "first-sensors-x"}},
+            "its list is another by now",
+        ),
+    ],
+)
+async def test_a_rerun_of_what_cannot_be_told_fails_with_a_sentence(
+    at: Setting, uid: str, status: Json, words: str
+) -> None:
+    finished(at, **status)
+    at.apply(sensors={"failedOf": {"name": "first", "uid": uid}})
+    await until(lambda: at.status.get("phase") == "Failed")
+    message = at.status["conditions"][0]["message"]
+    assert message.startswith("spec.sensors.failedOf: run first")
+    assert words in message
+
+
+@pytest.mark.parametrize(("there", "words"), [(False, "is not in scoring"), (True, "has not ended")])
+async def test_a_rerun_waits_a_while_for_the_other_run(at: Setting, there: bool, words: str) -> None:
+    if there:
+        finished(at, conditions=[])
+    at.apply(sensors={"failedOf": {"name": "first", "uid": "first-uid"}})
+    await until(lambda: at.status.get("phase") == "Pending")
+    assert words in at.status["conditions"][0]["message"]
+    finished(at)
+    await until(lambda: len(at.jobs) == 3)
+
+
+# Waiting and cost
+
+
+async def test_pods_that_never_start_fail_the_run_with_the_schedulers_words(at: Setting) -> None:
+    at.apply(timeouts={"pendingSeconds": 60})
+    await until(lambda: at.status.get("pendingSince"))
+    said = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+    pod = at.pod_of(at.jobs[0])
+    at.api.put(PODS.path("scoring", "x"), pod | {"status": {"phase": "Pending", "conditions": [said]}})
+    at.now = NOW + timedelta(seconds=61)
+    await at.controller.resync()
+    await at.over(success=None)
+    assert at.status["phase"] == "Failed"
+    condition = next(each for each in at.status["conditions"] if each["type"] == "Failed")
+    assert condition["reason"] == "PendingDeadlineExceeded"
+    assert "0/3 nodes are available" in condition["message"]
+    assert at.jobs == []
+
+
+async def test_cost_adds_up_exactly_whoever_adds_it() -> None:
+    api = ApiDouble()
+    runtime = {
+        "image": "scorer:1",
+        "resources": {"requests": {"cpu": "250m"}},
+        "cpuHourPrice": "0.04",
+    }
+    async with serving(api) as cluster:
+        at = Setting(api, cluster, runtimes={"default": runtime}, currency="EUR")
+        try:
+            at.apply()
+            await until(lambda: len(at.jobs) == 3)
+            at.end(at.jobs[0], a_message(chunk=int(at.jobs[0]["metadata"]["labels"][CHUNK])))
+            await until(lambda: at.status["progress"] == "1/3")
+            await at.restart()
+            at.end_jobs()
+            await at.over()
+        finally:
+            await at.close()
+    # Four pods of one second each: three that score with a quarter of a CPU, one that publishes with a tenth.
+    cost = at.status["cost"]
+    assert (cost["podSeconds"], cost["cpuSeconds"], cost["currency"]) == (4, "0.850", "EUR")
+    # 0.04 EUR an hour, each pod's part rounded down to a billionth.
+    assert cost["money"] == f"0.{3 * 2777 + 1111:09}"

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from scoring_operator.contract import Guard, Sample
 from scoring_operator.events import RunEvent, event_manifest, events_between
 from scoring_operator.status import Status
 from unit.operator.given import NOW, UID, a_run, pinned, sensors
@@ -44,3 +45,21 @@ def test_an_event_told_twice_is_one() -> None:
     assert body["metadata"] == event_manifest(a_run(), event, NOW)["metadata"]
     assert body["involvedObject"]["uid"] == UID
     assert (body["type"], len(body["message"])) == ("Warning", 1000)
+
+
+def test_what_the_guard_warns_of_is_one_event() -> None:
+    samples = (Sample("b", "UnusualFlagRate", "odd"), Sample("a", "FlagRate", "sensor a flags 40 %"))
+    guard = Guard({"FlagRate": 2, "ConstantValue": 1}, {"UnusualFlagRate": 5}, samples)
+    [event] = events_between(BEGUN, replace(BEGUN, guard=guard))
+    assert (event.warning, event.reason) == (True, "GuardWarnings")
+    assert event.message == "1 ConstantValue, 2 FlagRate; first: a: sensor a flags 40 %"
+    assert events_between(BEGUN, replace(BEGUN, guard=Guard({}, {"UnusualFlagRate": 5}))) == ()
+
+
+def test_waiting_for_its_turn_and_its_coming_are_said() -> None:
+    waiting = having(Status(), "Waiting", True, "Queued")
+    assert reasons(Status(), waiting) == [("Queued", False)]
+    assert reasons(waiting, having(BEGUN, "Waiting", False, "Begun")) == [
+        ("Started", False),
+        ("Begun", False),
+    ]

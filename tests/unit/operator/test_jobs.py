@@ -1,21 +1,29 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from scoring_operator.chunks import chunk_of
 from scoring_operator.contract import job_name
-from scoring_operator.jobs import job_manifest, sensors_config_map
-from unit.operator.given import UID, Json, a_run, sensors, settings, spec_of
-
-SETTINGS = settings()
+from scoring_operator.jobs import decisions_config_map, publish_job, scoring_job, sensors_config_map
+from unit.operator.given import (
+    UID,
+    Json,
+    a_run,
+    chunks_of,
+    means,
+    pinned,
+    publishing,
+    sensors,
+    settings,
+    spec_of,
+)
 
 
 def manifest(store: str = "default", listed: Any = None, number: int = 0, **spec: Any) -> Json:
     run = a_run(**spec)
-    chunk = chunk_of(listed or sensors(), number, spec_of(run).sensors_per_job)
-    runtime = SETTINGS.runtimes["default"]
-    return job_manifest(run, spec_of(run), SETTINGS.stores[store], runtime, chunk, 0)
+    chunk = chunks_of(listed or sensors(), spec_of(run))[number]
+    return scoring_job(run, spec_of(run), means(store), chunk, 0)
 
 
 def pod(job: Json) -> Json:
@@ -150,3 +158,130 @@ def test_the_pinned_list_is_immutable_and_the_runs() -> None:
     assert body["immutable"] is True
     assert body["metadata"]["ownerReferences"][0]["uid"] == UID
     assert body["metadata"]["name"] != "hourly-sensors"  # what a user would call the source
+
+
+def order(job: Json) -> Json:
+    read: Json = json.loads(pod(job)["containers"][0]["args"][2])
+    return read
+
+
+def test_a_chunk_of_shards_has_no_sensors_label() -> None:
+    job = manifest(output={"layout": "Sharded", "shards": 1})
+    assert "sensorscore.dev/sensor" not in job["metadata"]["labels"]
+    path = "predictions/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet"
+    assert order(job)["output"] == {"path": path, "layout": "Sharded", "shards": 1}
+
+
+@pytest.mark.parametrize(
+    ("version", "model"),
+    [
+        ("Current", {"path": "models/{sensor}", "at": "2026-01-01T13:00:30Z"}),
+        (
+            "AsOfWindowEnd",
+            {"path": "models/{sensor}", "version": "AsOfWindowEnd", "at": "2026-01-01T13:00:30Z"},
+        ),
+        ("v1", {"path": "models/{sensor}", "version": "v1"}),
+    ],
+)
+def test_all_pods_of_a_run_ask_for_models_of_one_instant(version: str, model: Json) -> None:
+    run = a_run(pinned(sensors()), model={"version": version})
+    for number in (0, 2):
+        job = scoring_job(run, spec_of(run), means(), chunks_of(sensors(), spec_of(run))[number], 0)
+        assert order(job)["model"] == model
+
+
+def test_what_a_run_asks_for_goes_over_the_runtimes_but_never_over_ours() -> None:
+    template = {
+        "resources": {"requests": {"memory": "1Gi"}, "limits": {"cpu": 2}},
+        "labels": {"team": "a", "sensorscore.dev/run": "another's"},
+        "annotations": {"note": "b", "karpenter.sh/do-not-disrupt": "false"},
+        "env": [{"name": "PARAM_X", "value": "1"}, {"name": "EXTRA", "value": "theirs"}],
+        "priorityClassName": "batch",
+    }
+    job = manifest(template=template)
+    spec, metadata = pod(job), job["spec"]["template"]["metadata"]
+    resources = spec["containers"][0]["resources"]
+    assert resources["requests"] == {"cpu": "100m", "memory": "1Gi"}
+    assert resources["limits"] == {"memory": "512Mi", "cpu": "2"}
+    assert (metadata["labels"]["team"], metadata["labels"]["sensorscore.dev/run"]) == ("a", "hourly")
+    assert metadata["annotations"]["note"] == "b"
+    assert metadata["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    environment = {each["name"]: each["value"] for each in spec["containers"][0]["env"] if "value" in each}
+    assert (environment["PARAM_X"], environment["EXTRA"]) == ("1", "1")
+    assert spec["priorityClassName"] == "batch"
+    assert "team" not in job["metadata"]["labels"]
+
+
+# Publishing
+
+
+def publishing_job(size: int = 3, store: str = "default", **spec: Any) -> Json:
+    listed = sensors(*(f"s{number}" for number in range(size)))
+    run = a_run(publishing(listed), **spec)
+    return publish_job(run, spec_of(run), means(store), listed, 1)
+
+
+def test_the_publishing_job_is_the_runs_and_no_chunks() -> None:
+    job = publishing_job()
+    labels = job["metadata"]["labels"]
+    assert (labels["sensorscore.dev/stage"], labels["sensorscore.dev/incarnation"]) == ("publish", "1")
+    assert "sensorscore.dev/chunk" not in labels
+    assert job["metadata"]["name"].startswith("hourly-publish-")
+    assert job["metadata"]["ownerReferences"] == manifest()["metadata"]["ownerReferences"]
+    work = order(job)
+    assert (work["stage"], work["chunk"], work["incarnation"]) == ("Publish", 0, 1)
+    assert work["sensors"] == {"names": ["s0", "s1", "s2"]}
+
+
+def test_it_reads_what_was_decided_and_a_long_list_from_files() -> None:
+    job = publishing_job(101)
+    volumes = {each["name"]: each["configMap"]["name"] for each in pod(job)["volumes"] if "configMap" in each}
+    mounts = {each["name"]: each["mountPath"] for each in pod(job)["containers"][0]["volumeMounts"]}
+    assert mounts["decisions"] == "/etc/sensorscore/decisions"
+    assert order(job)["decisions"] == "/etc/sensorscore/decisions/decisions.json"
+    body = decisions_config_map(a_run(), {"v": 1})
+    assert body["data"] == {"decisions.json": '{"v":1}'}
+    assert (volumes["decisions"], body["immutable"]) == (body["metadata"]["name"], True)
+    assert body["metadata"]["ownerReferences"][0]["uid"] == UID
+    assert mounts["sensors"] == "/etc/sensorscore/sensors"
+    assert order(job)["sensors"] == {"file": "/etc/sensorscore/sensors/names", "from": 0, "count": 101}
+
+
+def test_it_runs_beside_the_scoring_pool_with_the_same_identity_and_security() -> None:
+    spec, scoring = pod(publishing_job()), pod(manifest())
+    container = spec["containers"][0]
+    assert "nodeSelector" not in spec
+    assert {"key": "scoring", "operator": "Exists"} not in spec["tolerations"]
+    assert container["resources"]["limits"] == {"memory": "1Gi"}
+    assert (container["image"], container["env"]) == tuple(
+        scoring["containers"][0][part] for part in ("image", "env")
+    )
+    for part in ("serviceAccountName", "securityContext", "automountServiceAccountToken", "restartPolicy"):
+        assert spec[part] == scoring[part]
+    assert container["securityContext"] == scoring["containers"][0]["securityContext"]
+    assert publishing_job()["spec"]["podFailurePolicy"] == manifest()["spec"]["podFailurePolicy"]
+    label = "azure.workload.identity/use"
+    assert publishing_job(store="theirs")["spec"]["template"]["metadata"]["labels"][label] == "true"
+
+
+def test_its_limits_of_time_are_its_own() -> None:
+    job = publishing_job(timeouts={"perAttemptSeconds": 30, "publishSeconds": 40}, retry={"backoffLimit": 4})
+    assert order(job)["perAttemptSeconds"] == 40
+    assert pod(job)["activeDeadlineSeconds"] == 640
+    assert job["spec"]["backoffLimit"] == 4
+
+
+def test_a_template_is_of_the_pods_that_score() -> None:
+    job = publishing_job(template={"labels": {"team": "a"}, "priorityClassName": "batch"})
+    assert "team" not in job["spec"]["template"]["metadata"]["labels"]
+    assert "priorityClassName" not in pod(job)
+
+
+def test_stages_have_their_own_nodes_and_priority() -> None:
+    stages = {"nodeSelector": {"pool": "system"}, "tolerations": [{"key": "x"}], "priorityClassName": "high"}
+    listed = sensors()
+    run = a_run(publishing(listed))
+    chosen = replace(means(), stages=settings(stages=stages).stages)
+    spec = pod(publish_job(run, spec_of(run), chosen, listed, 0))
+    assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"pool": "system"}, "high")
+    assert {"key": "x"} in spec["tolerations"]

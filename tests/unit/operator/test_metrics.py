@@ -16,15 +16,20 @@ from unit.operator.given import (
     a_pod,
     a_run,
     after,
+    chunks_of,
+    has_published,
+    publishing,
     scored,
     seen,
     sensors,
     settings,
+    spec_of,
 )
 
 
 def decide(run: Run, *jobs: Any) -> Decision:
-    return reconcile(run, Observed(sensors=sensors(), jobs=seen(*jobs)), settings(), NOW)
+    chunks = chunks_of(sensors(), spec_of(run))
+    return reconcile(run, Observed(sensors=chunks, jobs=seen(*jobs)), settings(), NOW)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -57,11 +62,25 @@ def test_what_is_recorded_is_counted() -> None:
 
 def test_a_run_that_ends_is_counted_with_its_reason() -> None:
     metrics = Metrics("1")
-    run = a_run()
-    status = decide(run, scored(0), scored(1), scored(2)).status
-    metrics.ended(run, status)
+    run = a_run(publishing(sensors()))
+    metrics.ended(run, decide(run, has_published()).status)
     assert value(metrics, "sensorscore_runs_ended_total", result="Complete", reason="AllSucceeded") == 1
     assert value(metrics, "sensorscore_run_duration_seconds_sum", result="Complete") == 23
+
+
+def test_what_the_guard_warns_of_is_counted_by_known_reasons() -> None:
+    metrics = Metrics("1")
+    metrics.meet("scoring")
+    warnings = {"FlagRate": 2, "ConstantValue": 1, "Unheard": 4}
+    run = a_run(publishing(sensors()))
+    outcome = decide(run, has_published(warnings=warnings, notes={"UnusualFlagRate": 9})).published
+    assert outcome is not None
+    metrics.published("scoring", outcome)
+    assert value(metrics, "sensorscore_guard_warnings_total", reason="FlagRate") == 2
+    assert value(metrics, "sensorscore_guard_warnings_total", reason="MissingRows") == 0
+    assert value(metrics, "sensorscore_guard_warnings_total", reason="Other") == 4
+    publish = {"stage": "publish", "result": "Succeeded"}
+    assert value(metrics, "sensorscore_job_duration_seconds_sum", **publish) == 1.834
 
 
 def test_counters_begin_at_zero() -> None:

@@ -167,12 +167,10 @@ def test_the_last_pod_may_be_on_its_way() -> None:
     job = failed_job(attempts=2)
     first, second = (a_failed_pod(job, 75, number=number) for number in (0, 1))
     gone = a_failed_pod(job, 143, number=2, disrupted=True)
-    assert not all_seen(job, read_pods(job, [first], 1))
-    assert not all_seen(
-        job, read_pods(job, [first, gone], 1)
-    )  # a disrupted pod is not one that the Job counts
-    assert all_seen(job, read_pods(job, [first, second], 1))
-    assert not all_seen(failed_job(attempts=0), read_pods(job, [], 1))
+    assert not all_seen(job, [first])
+    assert not all_seen(job, [first, gone])  # a disrupted pod is not one that the Job counts
+    assert all_seen(job, [first, second])
+    assert not all_seen(failed_job(attempts=0), [])
 
 
 def test_stages_are_of_both_clocks() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scoring_operator.chunks import SensorSet
 from scoring_operator.decision import (
     CreateJob,
     Decision,
@@ -22,7 +23,9 @@ from scoring_operator.decision import (
 from scoring_operator.ranges import RangeSet
 from scoring_operator.reconcile import reconcile
 from scoring_operator.resource import Run
-from scoring_operator.status import Status, of_api, to_api
+from scoring_operator.spec import Spec
+from scoring_operator.status import Status
+from scoring_operator.status_json import of_api, to_api
 from unit.operator.given import (
     NO_ROWS,
     NOW,
@@ -34,7 +37,10 @@ from unit.operator.given import (
     a_pod,
     a_run,
     after,
+    chunks_of,
+    has_published,
     pinned,
+    publishing,
     scored,
     seen,
     sensors,
@@ -46,7 +52,10 @@ ABC = sensors()
 
 
 def decide(run: Run, now: datetime = NOW, **observed: Any) -> Decision:
-    return reconcile(run, Observed(**({"sensors": ABC} | observed)), SETTINGS, now)
+    given = {"sensors": ABC} | observed
+    if isinstance(given["sensors"], SensorSet) and isinstance(run.spec, Spec):
+        given["sensors"] = chunks_of(given["sensors"], run.spec)
+    return reconcile(run, Observed(**given), SETTINGS, now)
 
 
 def made(decision: Decision) -> list[tuple[int, int]]:
@@ -98,7 +107,7 @@ def test_packs_make_fewer_jobs() -> None:
     [
         ({"store": "nowhere"}, {}, "UnknownStore", "'nowhere'; wanted one that is offered to"),
         ({"store": "theirs"}, {}, "UnknownStore", "offered to namespace scoring: default"),
-        ({"runtime": "gpu"}, {}, "UnknownRuntime", "'gpu'; wanted one of: default"),
+        ({"runtime": "gpu"}, {}, "UnknownRuntime", "'gpu'; wanted one that is offered to"),
         ({"output": {"path": "x"}}, {}, "InvalidSpec", "spec.output.path 'x' has no {sensor}"),
         ({}, {"sensors": Unusable("line 3: found x")}, "InvalidSensors", "line 3: found x"),
         ({}, {"rejected": "spec.x: Invalid"}, "JobRejected", "will not take the run's Jobs: spec.x: Invalid"),
@@ -284,59 +293,11 @@ def test_resume_makes_the_rest_again() -> None:
 # The end
 
 
-def all_but_last(failed: int, skipped: int) -> Status:
-    """99 of 100 sensors are decided."""
-    listed = sensors(*(f"s{number}" for number in range(100)))
-    return pinned(
-        listed,
-        done=RangeSet.of(range(99)),
-        scored=99 - failed - skipped,
-        failed=failed,
-        skipped=skipped,
-        reasons={"Failed/NoModel": failed} if failed else {},
-    )
-
-
-@pytest.mark.parametrize(
-    ("failed", "skipped", "limit", "kind", "reason"),
-    [
-        (0, 0, 0, "Complete", "AllSucceeded"),
-        (0, 99, 0, "Complete", "AllSucceeded"),
-        (1, 0, 0, "Failed", "TooManyFailedSensors"),
-        (1, 0, 1, "Complete", "SomeFailed"),
-        (2, 0, 1, "Failed", "TooManyFailedSensors"),
-        (5, 0, "5%", "Complete", "SomeFailed"),
-        (6, 0, "5%", "Failed", "TooManyFailedSensors"),
-        (99, 0, "100%", "Complete", "SomeFailed"),
-        (99, 0, 1000, "Complete", "SomeFailed"),
-    ],
-)
-def test_the_truth_table_of_the_end(
-    failed: int, skipped: int, limit: int | str, kind: str, reason: str
-) -> None:
-    policy = {"maxFailedSensors": limit, "onMissingReadings": "Skip", "onMissingModel": "Skip"}
-    listed = sensors(*(f"s{number}" for number in range(100)))
-    run = a_run(all_but_last(failed, skipped), failurePolicy=policy)
-    status = decide(run, sensors=listed, jobs=seen(scored(99))).status
-    assert why(status, kind) == reason
-    assert status.phase == ("Succeeded" if kind == "Complete" else "Failed")
-    assert status.holds("Complete") != status.holds("Failed")
-    assert (status.completion, status.decided, status.active_jobs) == (NOW, 100, 0)
-
-
-def test_too_many_failures_are_explained() -> None:
-    job = a_finished_job(0, "Failed")
-    pod = a_failed_pod(job, 137, exit_reason="OOMKilled")
-    status = decide(going(done=RangeSet.of([1, 2]), scored=2), jobs=seen(Observation(job, (pod,)))).status
-    message = status.conditions["Failed"].message
-    assert "2 scored, 0 skipped, 1 failed of 3 sensors; wanted at most 0 failed" in message
-    assert "1 OutOfMemory; first: a: pod" in message
-
-
 @pytest.mark.parametrize("ttl", [None, 30])
 def test_after_the_end_nothing_is_done_but_cleaning(ttl: int | None) -> None:
-    ended = decide(going(), jobs=seen(scored(0), scored(1), scored(2))).status
-    run = a_run(ended, **({"ttlSecondsAfterFinished": ttl} if ttl else {}))
+    more = {"ttlSecondsAfterFinished": ttl} if ttl else {}
+    ended = decide(a_run(publishing(ABC), **more), jobs=seen(has_published())).status
+    run = a_run(ended, **more)
     soon = decide(run, after(1), jobs=seen(a_job(0, incarnation=1)))
     assert soon.actions == (DeleteJob(a_job(0, incarnation=1)),)
     assert soon.status == ended
@@ -357,6 +318,11 @@ def test_a_status_comes_back_from_the_api_as_it_was() -> None:
     status = decide(
         going(incarnations={2: 1}), jobs=seen(scored(0), Observation(job, (pod,)), a_job(2, 1))
     ).status
+    assert of_api(to_api(status)) == status
+    warned = has_published(
+        warnings={"FlagRate": 1}, samples=[{"sensor": "a", "reason": "FlagRate", "message": "a flags"}]
+    )
+    status = decide(a_run(publishing(ABC, publish_incarnation=0)), jobs=seen(warned)).status
     assert of_api(to_api(status)) == status
 
 

@@ -4,20 +4,19 @@ from typing import Any
 import pytest
 
 from scoring_operator.contract import job_name
-from scoring_operator.jobs import job_manifest
-from scoring_operator.records import job_record, pod_record
-from unit.operator.given import UID, Json, a_run, sensors, settings, spec_of
-
-SETTINGS = settings()
+from scoring_operator.jobs import publish_job, scoring_job
+from scoring_operator.records import PUBLISHES, job_record, pod_record, why_waiting
+from unit.operator.given import UID, Json, a_run, chunks_of, means, sensors, spec_of
 
 
-def job_body(**status: Any) -> Json:
+def job_body(publishes: bool = False, **status: Any) -> Json:
     """A Job as the API server gives it back."""
-    from scoring_operator.chunks import chunk_of
-
     run = a_run()
-    store, runtime = SETTINGS.stores["default"], SETTINGS.runtimes["default"]
-    body = job_manifest(run, spec_of(run), store, runtime, chunk_of(sensors(), 2, 1), 1)
+    spec = spec_of(run)
+    if publishes:
+        body = publish_job(run, spec, means(), sensors(), 1)
+    else:
+        body = scoring_job(run, spec, means(), chunks_of(sensors(), spec)[2], 1)
     more = {"uid": "job-uid", "resourceVersion": "77", "creationTimestamp": "2026-01-01T13:00:10Z"}
     body["metadata"] |= more
     return body | {"status": status}
@@ -124,3 +123,64 @@ def test_a_pod_that_kubernetes_took_away_says_so() -> None:
     pod = pod_record(pod_body("Failed", conditions=[condition]))
     assert pod is not None
     assert pod.disrupted
+
+
+def test_a_publishing_job_is_known_likewise() -> None:
+    record = job_record(job_body(publishes=True))
+    assert record is not None
+    assert (record.run_uid, record.chunk, record.incarnation) == (UID, PUBLISHES, 1)
+    body = job_body(publishes=True)
+    body["metadata"]["name"] = job_name("hourly", UID, 0, 1)
+    assert job_record(body) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "runs"),
+    [
+        ({}, False),
+        ({"active": 1, "ready": 0}, False),
+        ({"active": 1, "ready": 1}, True),
+        ({"ready": 1, "conditions": [{"type": "Complete", "status": "True"}]}, False),
+    ],
+)
+def test_a_job_runs_when_its_pod_is_ready(status: Json, runs: bool) -> None:
+    record = job_record(job_body(**status))
+    assert record is not None
+    assert record.runs is runs
+
+
+@pytest.mark.parametrize(("cpu", "milli"), [("100m", 100), ("2", 2000), (1, 1000), ("much", 0), (None, 0)])
+def test_a_job_says_what_its_pods_request(cpu: str | int | None, milli: int) -> None:
+    body = job_body()
+    requests = {} if cpu is None else {"cpu": cpu}
+    body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": requests}
+    record = job_record(body)
+    assert record is not None
+    assert record.cpu_milli == milli
+
+
+UNSCHEDULED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "message": "0/3 nodes are available: 3 Insufficient cpu.",
+}
+PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"conditions": [UNSCHEDULED]}, "pod pod: 0/3 nodes are available: 3 Insufficient cpu."),
+        (
+            {"containerStatuses": [{"name": "scorer", "state": PULLING}]},
+            "pod pod: ImagePullBackOff: not found",
+        ),
+        ({"containerStatuses": [], "conditions": []}, "pod pod: its node has not started it yet"),
+    ],
+)
+def test_why_a_pod_waits_is_said_in_kubernetes_words(status: Json, words: str) -> None:
+    assert why_waiting([pod_body("Succeeded"), pod_body("Pending", **status)]) == words
+
+
+def test_where_no_pod_waits_nothing_is_said() -> None:
+    assert why_waiting([pod_body("Running")]) == why_waiting([]) == ""

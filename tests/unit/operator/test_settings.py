@@ -1,9 +1,10 @@
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scoring_operator.settings import Limits, SecretKey, SettingsError, Timing, load, parse
+from scoring_operator.settings import Bounds, Limits, SecretKey, SettingsError, Timing, load, parse
 
 MINIMAL: dict[str, Any] = {
     "stores": {"default": {"url": "azure://account/container"}},
@@ -30,6 +31,7 @@ def test_what_is_not_said_has_its_default() -> None:
     assert settings.limits == Limits(unfinished_jobs=2000, writes_per_second=50)
     assert settings.timing == Timing()
     assert settings.http.port == 8080
+    assert settings.stages.resources["limits"] == {"memory": "1Gi"}
     store = settings.stores["default"]
     assert (store.allow_http, store.workload_identity, store.connection_string_secret) == (False, False, None)
     assert store.offered_to("anybody")
@@ -57,6 +59,18 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
             nodeSelector: {pool: scoring}
             tolerations: [{key: scoring, operator: Exists}]
             env: {EXTRA: "1"}
+            namespaces: [scoring]
+            template:
+              maxResources: {cpu: 2, memory: 4Gi}
+              envPrefix: PARAM_
+              priorityClassNames: [batch]
+            cpuHourPrice: 0.045
+        stages:
+          resources: {requests: {cpu: 50m}}
+          nodeSelector: {pool: system}
+          tolerations: [{key: system}]
+          priorityClassName: high
+        currency: EUR
         limits: {unfinishedJobs: 100, writesPerSecond: 5}
         http: {port: 9090}
         timing: {debounceMilliseconds: 20}
@@ -69,6 +83,13 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
     assert not settings.stores["default"].offered_to("other")
     assert settings.runtimes["default"].resources["requests"] == {"cpu": "1", "memory": "192Mi"}
     assert settings.limits.unfinished_jobs == 100
+    runtime = settings.runtimes["default"]
+    assert runtime.offered_to("scoring")
+    assert not runtime.offered_to("other")
+    assert runtime.template == Bounds({"cpu": "2", "memory": "4Gi"}, "PARAM_", frozenset({"batch"}))
+    assert (runtime.cpu_hour_price, settings.currency) == (Decimal("0.045"), "EUR")
+    assert settings.stages.resources == {"requests": {"cpu": "50m"}}
+    assert (settings.stages.node_selector, settings.stages.priority_class) == ({"pool": "system"}, "high")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +126,16 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
         ("runtimes.default.tolerations", ["x"], "settings.runtimes.default.tolerations"),
         ("limits.unfinishedJobs", 0, "settings.limits.unfinishedJobs is 0; wanted a whole number from 1"),
         ("limits.unfinishedJobs", True, "settings.limits.unfinishedJobs is True; wanted a whole number"),
+        (
+            "runtimes.default.template.maxResources",
+            {"cpu": "much"},
+            "template.maxResources.cpu: 'much' is not",
+        ),
+        ("runtimes.default.template.envPrefix", "param", "envPrefix is 'param'; wanted capitals"),
+        ("runtimes.default.cpuHourPrice", "-1", "cpuHourPrice is '-1'; wanted a decimal number"),
+        ("runtimes.default.cpuHourPrice", 1, "settings.currency is missing; wanted that of runtimes.default"),
+        ("currency", "euro", "settings.currency is 'euro'; wanted three letters such as EUR"),
+        ("stages.image", "x", "settings.stages.image is not known"),
         ("http.port", 70000, "settings.http.port is 70000; wanted a whole number from 0 to 65535"),
         ("timing.patience", 1, "settings.timing.patience is not known"),
     ],

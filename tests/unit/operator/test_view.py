@@ -1,11 +1,22 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from scoring_operator.ranges import RangeSet
 from scoring_operator.resource import Key, Run
 from scoring_operator.view import View
-from unit.operator.given import a_finished_job, a_job, a_pod, a_run, pinned, sensors
+from unit.operator.given import (
+    NOW,
+    a_finished_job,
+    a_job,
+    a_pod,
+    a_publish_job,
+    a_run,
+    pinned,
+    publishing,
+    sensors,
+)
 
 KEY = ("scoring", "hourly")
 
@@ -173,3 +184,76 @@ def test_an_answer_that_is_late_does_not_raise_the_dead(view: View) -> None:
     assert view.unfinished_count == 0
     view.put_job(a_job(0, uid="another"))
     assert sorted(view.jobs_of(a_run())) == [(0, 0)]
+
+
+# Groups
+
+
+def member(name: str, version: int = 100, group: str = "hourly", **more: Any) -> Run:
+    run = a_run(concurrencyGroup=group, concurrencyPolicy="Queue", suspend=more.pop("suspend", False))
+    own = {"name": name, "uid": f"uid-{name}", "resource_version": str(version)}
+    return replace(run, **own | more)
+
+
+def test_a_run_has_the_others_of_its_group_beside_it(view: View) -> None:
+    runs = [member("a"), member("b"), member("c", group="daily"), replace(member("d"), namespace="other")]
+    for run in [*runs, replace(a_run(), name="alone", uid="x")]:
+        view.put_run(run)
+    assert [run.name for run in view.group_of(runs[0])] == ["b"]
+    assert view.group_of(runs[2]) == []
+    assert view.group_of(a_run()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": pinned(sensors())},
+        {"status": pinned(sensors()).having("Complete", True, "AllSucceeded", "", NOW, 1)},
+        {"deleting": True},
+        {"suspend": True},
+        {"uid": "made-anew"},
+    ],
+    ids=["begins", "ends", "is being deleted", "stands aside", "is another one"],
+)
+def test_the_others_of_a_group_are_told_when_one(
+    view: View, changes: Changes, change: dict[str, Any]
+) -> None:
+    view.put_run(member("a"))
+    view.put_run(member("b"))
+    changes.taken()
+    view.put_run(member("a", 101, **change))
+    assert set(changes.taken()) == {("scoring", "a"), ("scoring", "b")}
+
+
+def test_what_concerns_a_run_alone_is_not_told_to_others(view: View, changes: Changes) -> None:
+    view.put_run(member("a", status=pinned(sensors())))
+    view.put_run(member("b"))
+    changes.taken()
+    view.put_run(member("a", 101, status=pinned(sensors(), scored=1)))
+    assert changes.taken() == [("scoring", "a")]
+
+
+def test_a_run_that_is_gone_or_has_ended_is_in_no_group(view: View, changes: Changes) -> None:
+    first, second, third = member("a"), member("b"), member("c")
+    for run in (first, second, third):
+        view.put_run(run)
+    over = pinned(sensors()).having("Complete", True, "AllSucceeded", "", NOW, 1)
+    view.put_run(member("b", 101, status=over))
+    changes.taken()
+    view.drop_run(first.key, first.uid)
+    assert ("scoring", "c") in changes.taken()
+    assert view.group_of(third) == []
+
+
+# Publishing
+
+
+def test_a_publishing_job_that_has_ended_is_kept_until_the_run_has(view: View) -> None:
+    run = a_run(publishing(sensors()))
+    view.put_run(later(run, 100))
+    job = a_publish_job(state="Complete")
+    view.put_job(job)
+    view.put_pod(a_pod(job, "said"))
+    assert (job.chunk, 0) in view.jobs_of(run)
+    view.put_run(later(replace(run, status=run.status.having("Complete", True, "X", "", NOW, 1)), 101))
+    assert view.jobs_of(run) == {}

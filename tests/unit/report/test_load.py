@@ -12,7 +12,8 @@ import pytest
 from scorer import cli
 from scorer.errors import InputError
 from scorer.land import land
-from scorer.report.load import last_words, load, read_faults
+from scorer.outcomes import last_words
+from scorer.report.load import load, read_faults
 from scorer.storage import Store, open_store
 
 HOUR, WINDOW = "2026-01-01T11:00:00Z/2026-01-01T12:00:00Z", "2026-01-01T12:00:00Z/2026-01-01T14:00:00Z"

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from obstore.exceptions import AlreadyExistsError, GenericError
 
 from scorer.storage import ConflictError, DeniedError, NotFoundError, StorageError, UnavailableError
 from scorer.storage.address import azure_address
+from scorer.storage.answers import meaning
 from scorer.storage.azure import AzureBlobStore, Retries
 
-QUICK = Retries(tries=3, first_seconds=0.001, request_seconds=0.5, connect_seconds=0.5)
+QUICK = Retries(tries=3, first_seconds=0.001, busy_seconds=0.001, request_seconds=0.5, connect_seconds=0.5)
 Answers = list[tuple[int, str]]
 
 
@@ -88,7 +92,8 @@ def test_what_passes_is_tried_again(service: Service, fault: tuple[int, str], ca
     ("answer", "kind", "requests", "says"),
     [
         ((503, "ServerBusy"), UnavailableError, 3, "503 ServerBusy"),
-        ((400, "InvalidResourceName"), UnavailableError, 3, "400 InvalidResourceName"),
+        ((400, "InvalidResourceName"), DeniedError, 2, "400 InvalidResourceName: it does not take this"),
+        ((409, "ContainerBeingDeleted"), UnavailableError, 3, "409 ContainerBeingDeleted"),
         ((403, "AuthorizationFailure"), DeniedError, 2, "403 AuthorizationFailure: the identity or key"),
         ((401, "InvalidAuthenticationInfo"), DeniedError, 2, "401"),
         ((404, "BlobNotFound"), NotFoundError, 1, "a/b does not exist"),
@@ -121,6 +126,22 @@ def test_conflicts_are_not_tried_again(
     assert service.requests == ["PUT"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((409, "BlobImmutableDueToPolicy"), DeniedError),
+        ((412, "LeaseIdMissing"), UnavailableError),
+        ((409, "ContainerBeingDeleted"), UnavailableError),
+    ],
+)
+def test_what_is_refused_for_another_reason_is_no_conflict(
+    service: Service, answer: tuple[int, str], kind: type[StorageError]
+) -> None:
+    service.answers = [answer]
+    with pytest.raises(kind, match=answer[1]):
+        service.store().put("a", b"", if_match="0x0")
+
+
 def test_nobody_there_is_unavailable() -> None:
     string = "AccountName=acc;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1:1/acc"
     store = AzureBlobStore("azure://acc/cont", azure_address("acc/cont", None, True, string), QUICK)
@@ -135,3 +156,11 @@ def test_no_error_tells_a_signature(service: Service) -> None:
     with pytest.raises(UnavailableError) as failure:
         service.store(sas="sv=2024&sig=topsecret").get("a")
     assert "topsecret" not in str(failure.value)
+
+
+@given(st.text(max_size=300), st.sampled_from([GenericError, AlreadyExistsError, FileNotFoundError]))
+def test_whatever_the_client_says_is_one_sentence(said: str, kind: type[Exception]) -> None:
+    for text in (said, f"status code: 403 <Code>{said}</Code>", f'message: "{said}"\n{said}'):
+        failure = meaning("GET", "a", "container 'cont'", kind(text))
+        assert isinstance(failure, StorageError)
+        assert len(str(failure).splitlines()) <= 1

@@ -58,6 +58,15 @@ def test_a_sensor_in_hand_at_the_second_death_is_left_out_of_the_third(store: Me
     assert not third.crashed("good")
 
 
+def test_an_attempt_knows_whether_it_is_noted_and_whether_one_died(store: MemoryStore) -> None:
+    first = attempt(store, 1)
+    assert (first.noted, first.any) == (False, False)
+    first.take("a")
+    assert (first.noted, first.any) == (True, False)
+    second = attempt(store, 2)
+    assert (second.noted, second.any) == (False, True)
+
+
 def test_an_attempt_that_took_nothing_in_hand_is_no_death(store: MemoryStore) -> None:
     attempt(store, 1)  # storage went away and its detail was lost
     killed(store, 2, "slow")  # so it did here, a little later

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorer.contract import Rows
-from scorer.fence import Claim, Done, done, fingerprint, prediction_metadata, stands_against
+from scorer.contract.work import Columns, Output, ReadingsSource
+from scorer.fence import (
+    Claim,
+    Done,
+    Verdict,
+    done,
+    fingerprint,
+    prediction_metadata,
+    stands_against,
+    verdict,
+)
 from scorer.storage import checked_metadata
 from scorer.window import window
 
@@ -63,3 +73,42 @@ def test_the_later_claim_stands(there: Claim, stands: bool) -> None:
 
 def test_a_prediction_of_nobody_stands_against_none() -> None:
     assert not stands_against({}, CLAIM)
+
+
+EARLIER_RUN = CLAIM._replace(run_created="2026-01-01T13:00:06Z", run="a")
+LATER_RUN = CLAIM._replace(run_created="2026-01-01T13:00:08Z", run="c")
+OTHER_ATTEMPT = CLAIM._replace(attempt="2026-01-01T13:00:08.000Z")
+
+
+@pytest.mark.parametrize(
+    ("there", "same", "wanted"),
+    [
+        (EARLIER_RUN, "other", Verdict.WRITE),
+        (EARLIER_RUN, "f", Verdict.RAISE),
+        (OTHER_ATTEMPT, "other", Verdict.WRITE),
+        (OTHER_ATTEMPT, "f", Verdict.AGREE),
+        (LATER_RUN, "other", Verdict.GIVE_WAY),
+        (LATER_RUN, "f", Verdict.AGREE),
+    ],
+)
+def test_what_to_do_about_what_is_there(there: Claim, same: str, wanted: Verdict) -> None:
+    assert verdict(prediction_metadata(there, same, Rows(), 0), "f", CLAIM) is wanted
+
+
+def test_where_nothing_is_or_nobodys_a_prediction_is_written() -> None:
+    assert verdict(None, "f", CLAIM) is Verdict.WRITE
+    assert verdict({}, "f", CLAIM) is Verdict.WRITE
+
+
+def test_how_readings_are_read_and_predictions_written_belongs_to_the_fingerprint() -> None:
+    source, output = ReadingsSource("r/{sensor}"), Output("p/{sensor}")
+    ways = [
+        (source, output),
+        (source._replace(time_zone="Europe/Berlin"), output),
+        (source._replace(format="CSV"), output),
+        (source._replace(columns=Columns(features={"value": "Value"})), output),
+        (source, output._replace(format="CSV")),
+    ]
+    assert len({fingerprint(SPAN, [], "a" * 64, *way) for way in ways}) == len(ways)
+    moved = (source._replace(path="q/{sensor}"), output._replace(path="o/{sensor}"))
+    assert fingerprint(SPAN, [], "a" * 64, *moved) == fingerprint(SPAN, [], "a" * 64, source, output)

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import gzip
 import io
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from scorer.land import LandError, land, read_table
 from scorer.storage.memory import MemoryStore
 from scoring import CSV
+
+HEADER = "time,sensor,value\n"
+NOON = "2026-01-01T12:00:00Z"
 
 
 def times(*texts: str) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
@@ -73,16 +79,20 @@ def test_plain_tables_with_zones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("", "columns ''"),
-        ("a,b\n1,2\n", "columns 'a,b': wanted time,sensor,value or TS,Device,Tag,Value"),
-        ("time,sensor,value\n2026-01-01T12:00:00Z,a,high\n", "line 2 has the value 'high': wanted a number"),
-        ("time,sensor,value\nnoon,a,1\n", "line 2 has the time 'noon'"),
+        ("", "is empty: wanted time,sensor,value or TS,Device,Tag,Value"),
         (
-            "time,sensor,value\n0001-01-01T00:00:00+01:00,a,1\n",
-            "line 2 has the time '0001-01-01T00:00:00+01:00'",
+            "a,b\n1,2\n",
+            "(columns: a, b): wanted one in the header; its columns are to be time,sensor",
         ),
-        ("time,sensor,value\n9999-12-31T23:30:00Z,a,1\n", "line 2 has the time '9999"),
-        ("time,sensor,value\n2026-01-01T12:00:00Z,a\n", "line 2 has 2 columns: wanted at least 3"),
+        (f"{HEADER}{NOON},a,1\n{NOON},a,high\n", "record 2 has no number in 'value', but 'high'"),
+        (f"{HEADER}{NOON},a,1\nnoon,a,1\n", "record 2 has no time in 'time', but 'noon'"),
+        (f"{HEADER}{NOON},a,1\n,a,1\n", "record 2 has no time in 'time', but ''"),
+        (f"{HEADER}noon,a,1\n", "record 1 has no time in 'time', but 'noon'"),
+        (f"{HEADER}0001-01-01T00:00:00+01:00,a,1\n", "no time in 'time', but '0001-01-01T00:00:00+01:00'"),
+        (f"{HEADER}9999-12-31T23:30:00Z,a,1\n", "no time in 'time', but '9999"),
+        (f"{HEADER}{NOON},a,1\n{NOON},a\n", "the first is record 2, which begins '2026-01-01T12:00:00Z,a'"),
+        (f"{HEADER}{NOON},a\n", "no record that can be decoded: record 1 begins '2026"),
+        (f"{HEADER}{NOON},,1\n", "1 records name no sensor"),
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, text: str, names: str) -> None:
@@ -91,6 +101,20 @@ def test_tables_that_are_refused(tmp_path: Path, text: str, names: str) -> None:
     with pytest.raises(LandError) as refusal:
         read_table(file)
     assert names in str(refusal.value)
+
+
+def test_tables_of_every_format_that_pods_read(tmp_path: Path) -> None:
+    records = [{"TS": f"2026-01-01 12:00:0{n}", "Device": 1, "Tag": n % 2, "Value": n / 2} for n in range(6)]
+    lines = "\n".join(map(json.dumps, records))
+    (tmp_path / "lines.json").write_text(lines)
+    (tmp_path / "lines.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "array.json").write_text(json.dumps(records))
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "table.parquet")
+    for file in tmp_path.iterdir():
+        rows = read_table(file)
+        assert list(rows) == ["device-1-tag-0", "device-1-tag-1"]
+        assert rows["device-1-tag-1"][1].tolist() == [0.5, 1.5, 2.5]
+        assert rows["device-1-tag-0"][0].tolist() == times("12:00:00", "12:00:02", "12:00:04").tolist()
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from scorer.ahead import READERS
+from scorer.behind import BEHIND_ITEMS, WRITERS, Behind
 from scorer.clock import Stopwatch
 from scorer.contract import Decision, Exit, Header, Rows
 from scorer.deaths import Deaths
+from scorer.deliver import Deliveries
 from scorer.fence import Claim
 from scorer.logs import Log
 from scorer.outcome import Outcome
-from scorer.pipeline import AWAY_SENSORS, Pipeline, _Ahead
+from scorer.pipeline import AWAY_SENSORS, Pipeline
+from scorer.score import Scoring
 from scorer.storage import Blob, ConflictError, DeniedError, UnavailableError
 from scorer.storage.memory import MemoryStore
 from scoring import RUN_UID, model_bytes, order, put_model, put_readings, put_sensor, run_at, values
@@ -83,11 +88,12 @@ def test_a_sensor_is_scored(store: MemoryStore) -> None:
 def test_a_second_run_finds_it_done(store: MemoryStore) -> None:
     put_sensor(store, "a", faults={7: 99.0})
     first = decisions(run(store, ["a"]))["a"]
-    etag = store.head(OUTPUT.format("a")).etag
+    before = store.get(OUTPUT.format("a"))
     again = decisions(
         run(store, ["a"], attempt="2026-01-01T14:00:00.000Z", run=run_at("2026-01-01T14:00:00Z", "later"))
     )
-    assert store.head(OUTPUT.format("a")).etag == etag
+    after = store.get(OUTPUT.format("a"))
+    assert (after.data, after.metadata["fingerprint"]) == (before.data, before.metadata["fingerprint"])
     assert (again["a"].kind, again["a"].rows, again["a"].anomalies) == (
         first.kind,
         first.rows,
@@ -159,7 +165,7 @@ def test_one_bad_sensor_harms_no_other(store: MemoryStore) -> None:
         if decision.kind != "Scored":
             assert f"sensor {sensor}" in decision.message
             assert "\n" not in decision.message
-    assert [line["sensor"] for line in log.lines] == sensors
+    assert sorted(line["sensor"] for line in log.lines) == sorted(sensors)
 
 
 def test_what_is_missing_may_be_a_failure(store: MemoryStore) -> None:
@@ -290,7 +296,8 @@ def test_storage_that_is_away_leaves_sensors_undecided_and_is_not_asked_for_ever
     outcome = run(store, sensors)
     assert set(kinds(outcome).values()) == {"Undecided/StorageUnavailable"}
     assert outcome.exit() is Exit.RETRY
-    assert store.asked == AWAY_SENSORS
+    # Those in a row that show it, and those that were being read already.
+    assert AWAY_SENSORS <= store.asked < AWAY_SENSORS + READERS
 
 
 def test_one_sensor_that_cannot_be_read_does_not_stop_the_others() -> None:
@@ -313,6 +320,34 @@ def test_storage_that_refuses_fails_the_sensor() -> None:
     outcome = run(store, ["a"])
     assert kinds(outcome) == {"a": "Failed/StorageDenied"}
     assert outcome.exit() is Exit.PARTIAL
+
+
+class Full(MemoryStore):
+    """Takes no predictions, once it is told to."""
+
+    full = False
+    asked = 0
+
+    def put(
+        self, path: str, data: bytes, metadata: Mapping[str, str] | None = None, **conditions: Any
+    ) -> str:
+        if path.startswith("predictions/") and self.full:
+            self.asked += 1
+            raise UnavailableError(f"PUT {path}: storage answered 503 ServerBusy")
+        return super().put(path, data, metadata, **conditions)
+
+
+def test_storage_that_takes_nothing_is_not_asked_for_ever_either() -> None:
+    store, sensors = Full(), [f"s{number}" for number in range(100)]
+    for sensor in sensors:
+        put_sensor(store, sensor)
+    store.full = True
+    log = Quiet()
+    outcome = run(store, sensors, log=log)
+    assert set(kinds(outcome).values()) == {"Undecided/StorageUnavailable"}
+    assert AWAY_SENSORS <= store.asked <= AWAY_SENSORS + WRITERS + BEHIND_ITEMS
+    told = dict(outcome.decisions())["s99"].message
+    assert told.startswith("sensor s99: PUT predictions/")
 
 
 class Panic(BaseException):
@@ -350,12 +385,102 @@ def test_an_interrupt_from_the_keyboard_is_no_defect() -> None:
         run(store, ["a"])
 
 
-def test_the_reader_stays_within_its_bounds() -> None:
-    store = MemoryStore()
-    for number in range(40):
-        put_sensor(store, f"s{number}")
-    outcome = run(store, [f"s{number}" for number in range(40)])
-    assert set(kinds(outcome).values()) == {"Scored"}
-    ahead = _Ahead()
-    ahead.put(Decision("Skipped", "NoModel"))
-    assert isinstance(ahead.get(), Decision)
+# Threads: sensors are scored in order, delivered by several threads, and every one is decided.
+
+
+def test_sensors_are_scored_in_order(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors = [f"s{number}" for number in range(40)]
+    for sensor in sensors:
+        put_sensor(store, sensor)
+    seen: list[str] = []
+    score = Scoring.score
+    monkeypatch.setattr(Scoring, "score", lambda self, found: seen.append(found.sensor) or score(self, found))
+    assert set(kinds(run(store, sensors)).values()) == {"Scored"}
+    assert seen == sensors
+
+
+class Threads(MemoryStore):
+    """Notes which threads put predictions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: set[str] = set()
+
+    def put(
+        self, path: str, data: bytes, metadata: Mapping[str, str] | None = None, **conditions: Any
+    ) -> str:
+        if path.startswith("predictions/"):
+            self.writers.add(threading.current_thread().name)
+        return super().put(path, data, metadata, **conditions)
+
+
+def test_a_pack_is_written_beside_the_scoring() -> None:
+    store = Threads()
+    for sensor in ("a", "b", "c"):
+        put_sensor(store, sensor)
+    run(store, ["a", "b", "c"])
+    assert store.writers == {"writer"}
+
+
+def test_a_sensor_alone_is_written_where_it_is_scored() -> None:
+    store = Threads()
+    put_sensor(store, "a")
+    run(store, ["a"])
+    assert store.writers == {threading.current_thread().name}
+
+
+def test_after_a_death_sensors_are_worked_on_one_by_one() -> None:
+    store = Threads()
+    for sensor in ("a", "b", "c"):
+        put_sensor(store, sensor)
+    work = order(["a", "b", "c"])
+    died = Deaths(store, Header(work.run.uid, work.chunk, work.incarnation, "2026-01-01T13:00:00.000Z"))
+    died.begin()
+    died.take("a")
+    assert set(kinds(run(store, ["a", "b", "c"], deaths=True)).values()) == {"Scored"}
+    assert store.writers == {threading.current_thread().name}
+
+
+def test_predictions_are_held_by_their_bytes(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    put = Behind.put
+
+    def noting(self: Behind[Any], item: Any, size: int) -> None:
+        sizes.append(size)
+        put(self, item, size)
+
+    monkeypatch.setattr(Behind, "put", noting)
+    put_sensor(store, "a")
+    run(store, ["a", "none"])
+    assert sizes == [60 * (8 + 8 + 8 + 1), 0]  # time, value, score, label
+
+
+def test_what_nobody_decided_is_said(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Deliveries, "write", lambda *_: [])
+    put_sensor(store, "a")
+    put_sensor(store, "b")
+    log = Quiet()
+    outcome = run(store, ["a", "b"], log=log)
+    assert set(kinds(outcome).values()) == {"Undecided/Interrupted"}
+    assert any("no stage has decided it" in line.get("traceback", "") for line in log.lines)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_shards_decide_all_their_sensors(store: MemoryStore, shards: int) -> None:
+    sensors = [f"s{number}" for number in range(30)]
+    for sensor in sensors[:-5]:
+        put_sensor(store, sensor, faults={3: 99.0})
+    output = {
+        "path": "predictions/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet",
+        "layout": "Sharded",
+        "shards": shards,
+    }
+    found = kinds(run(store, sensors, output=output))
+    assert [found[sensor] for sensor in sensors] == ["Scored"] * 25 + ["Skipped/NoModel"] * 5
+
+
+def test_the_detail_says_how_long_a_sensor_took(store: MemoryStore) -> None:
+    put_sensor(store, "a")
+    outcome = run(store, ["a"])
+    spent = json.loads(outcome.message(final=True))["stagesMs"]
+    assert decisions(outcome)["a"].detail["seconds"] * 1000 <= sum(spent.values())

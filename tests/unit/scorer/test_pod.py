@@ -39,18 +39,30 @@ sys.argv[0] = "scorer"
 import runpy
 runpy.run_module("scorer", run_name="__main__")
 """
-# Waits for ever, or dies, when a sensor of that name is scored.
+# Waits for ever, or dies, when a sensor of that name is scored, or written.
 TROUBLED = """
-import os, signal, sys, time
+import os, signal, sys, threading, time
+from scorer.settings import before_libraries
+before_libraries()
 from scorer.deliver import Deliveries
-write = Deliveries.write
-def troubled(self, fetched, prediction):
-    if fetched.sensor == "hangs":
+from scorer.score import Scoring
+score, write = Scoring.score, Deliveries.write
+def trouble(sensor):
+    if sensor == "hangs":
         time.sleep(600)
-    if fetched.sensor == "kills":
+    if sensor == "kills":
         os.kill(os.getpid(), signal.SIGKILL)
+    if sensor == "loses":  # storage goes away, and comes back a second later
+        os.rename(os.environ["STORE"], os.environ["STORE"] + "-away")
+        threading.Timer(1.0, os.rename, [os.environ["STORE"] + "-away", os.environ["STORE"]]).start()
+def troubled_score(self, fetched):
+    trouble(fetched.sensor)
+    return score(self, fetched)
+def troubled_write(self, fetched, prediction):
+    if fetched.sensor.endswith("-when-written"):
+        trouble(fetched.sensor.removesuffix("-when-written"))
     return write(self, fetched, prediction)
-Deliveries.write = troubled
+Scoring.score, Deliveries.write = troubled_score, troubled_write
 from scorer.pod import main
 main(sys.argv[1:])
 """
@@ -73,6 +85,7 @@ class Pod:
         environment = os.environ | {
             "SENSORSCORE_MESSAGE_PATH": str(self.message_file),
             "MODULES": str(self.modules_file),
+            "STORE": self.url.removeprefix("file://"),
             **settings,
         }
         entry = ["-m", "scorer"] if script is None else ["-c", script]
@@ -89,7 +102,8 @@ class Pod:
         return process.returncode, out
 
     def message(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.message_file.read_bytes())
+        # What is behind it may be the end of a longer one, in the moment before it is cut off.
+        found: dict[str, Any] = json.JSONDecoder().raw_decode(self.message_file.read_text())[0]
         return found
 
     def kinds(self) -> list[str]:
@@ -97,16 +111,21 @@ class Pod:
         runs = re.findall(r"(\d*)(\D)", message["codes"])
         return [message["legend"][letter] for count, letter in runs for _ in range(int(count or 1))]
 
-    def wait_in_hand(self, sensor: str) -> None:
-        for _ in range(3000):
-            if (
-                self.message_file.exists()
-                and self.message_file.stat().st_size
-                and self.message().get("inHand") == sensor
-            ):
+    def wait_until(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Until the message is as wanted."""
+        for _ in range(6000):
+            if self.message_file.exists() and self.message_file.stat().st_size and wanted(self.message()):
                 return
-            time.sleep(0.01)
-        raise AssertionError(f"{sensor} never came into hand: {self.message_file.read_text()}")
+            time.sleep(0.005)
+        raise AssertionError(f"never came to it: {self.message_file.read_text()}")
+
+    def wait_for(self, codes: str, in_hand: str | None) -> None:
+        """Until the message says so."""
+        self.wait_until(lambda message: (message["codes"], message.get("inHand")) == (codes, in_hand))
+
+    def logs(self) -> list[str]:
+        """The attempts' logs in the store."""
+        return [self.store.get(entry.path).data.decode() for entry in self.store.list("logs")]
 
     def details(self) -> list[dict[str, Any]]:
         entries = self.store.list(f"runs/{RUN_UID}/outcomes")
@@ -134,6 +153,8 @@ def test_a_pod_scores_and_says_so(pod: Pod) -> None:
     detail = pod.details()[0]
     assert (detail["attempt"], detail["sensors"][0]["state"]) == (message["attempt"], "Scored")
     assert not list(pod.store.list(f"runs/{RUN_UID}/inhand"))
+    assert pod.logs() == [log]
+    assert next(pod.store.list("logs")).path == f"logs/hourly/00003.{message['attempt']}.log"
 
 
 def test_nothing_dear_is_imported(pod: Pod) -> None:
@@ -204,7 +225,7 @@ def test_sigterm_leaves_a_truthful_message(pod: Pod) -> None:
     for sensor in ("a", "hangs", "b"):
         put_sensor(pod.store, sensor)
     process = pod.start(work(["a", "hangs", "b"]), TROUBLED)
-    pod.wait_in_hand("hangs")
+    pod.wait_for("S2-", "hangs")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == Exit.TERMINATED
@@ -212,7 +233,19 @@ def test_sigterm_leaves_a_truthful_message(pod: Pod) -> None:
     assert pod.kinds() == ["Scored", "Undecided/Interrupted", "Undecided/NotStarted"]
     assert "told to stop" in pod.message()["failures"][0]["message"]
     assert [sensor["state"] for sensor in pod.details()[0]["sensors"]] == ["Scored", "Undecided", "Undecided"]
+    assert json.loads(pod.logs()[0].splitlines()[-1])["code"] == Exit.TERMINATED
     assert pod.run(work(["a", "b"]))[0] == Exit.OK
+
+
+def test_writes_in_flight_are_undecided_unless_done(pod: Pod) -> None:
+    for sensor in ("a", "hangs-when-written", "b"):
+        put_sensor(pod.store, sensor)
+    process = pod.start(work(["a", "hangs-when-written", "b"]), TROUBLED)
+    pod.wait_for("S-S", None)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert pod.kinds() == ["Scored", "Undecided/Interrupted", "Scored"]
+    assert pod.run(work(["a", "hangs-when-written", "b"]))[0] == Exit.OK
 
 
 def test_the_deadline_counts_from_the_process_start(pod: Pod) -> None:
@@ -222,6 +255,7 @@ def test_the_deadline_counts_from_the_process_start(pod: Pod) -> None:
     assert pod.kinds() == ["Undecided/Interrupted"]
     assert "perAttemptSeconds = 2" in pod.message()["failures"][0]["message"]
     assert json.loads(log.splitlines()[-1])["code"] == 124
+    assert pod.logs() == [log]
 
 
 def test_a_killed_pod_has_said_how_far_it_came_and_the_next_one_finishes(pod: Pod) -> None:
@@ -229,11 +263,12 @@ def test_a_killed_pod_has_said_how_far_it_came_and_the_next_one_finishes(pod: Po
     for sensor in ("a", "hangs", "b"):
         put_sensor(pod.store, sensor, faults={3: 77.0})
     process = pod.start(work(["a", "hangs", "b"]), TROUBLED)
-    pod.wait_in_hand("hangs")
+    pod.wait_for("S2-", "hangs")
+    while "scored" not in "".join(pod.logs()):
+        time.sleep(0.01)
     process.kill()
     process.communicate(timeout=30)
-    killed = pod.message()
-    assert (killed["codes"], killed["inHand"], killed["final"]) == ("S2-", "hangs", False)
+    assert not pod.message()["final"]
     done = pod.store.head("predictions/2026/01/01/12/a.parquet").etag
     code, _ = pod.run(work(["a", "hangs", "b"]))
     assert code == Exit.OK
@@ -242,15 +277,45 @@ def test_a_killed_pod_has_said_how_far_it_came_and_the_next_one_finishes(pod: Po
     assert pod.store.head("predictions/2026/01/01/12/a.parquet").etag == done
 
 
-def test_a_sensor_that_kills_two_attempts_is_left_out_of_the_third(pod: Pod) -> None:
-    for sensor in ("a", "kills", "b"):
+@pytest.mark.parametrize("scored", [1, 10, 25])
+def test_a_killed_pack_has_claimed_nothing_that_is_not_there(pod: Pod, scored: int) -> None:
+    sensors = [f"s{number:02}" for number in range(40)]
+    for sensor in sensors:
         put_sensor(pod.store, sensor)
-    order = work(["a", "kills", "b"])
+    process = pod.start(work(sensors))
+    pod.wait_until(lambda message: message["rows"]["read"] >= 60 * scored)
+    process.kill()
+    process.communicate(timeout=30)
+    claimed = [sensor for sensor, kind in zip(sensors, pod.kinds(), strict=True) if kind == "Scored"]
+    there = {entry.path.rpartition("/")[2] for entry in pod.store.list("predictions")}
+    assert {f"{sensor}.parquet" for sensor in claimed} <= there
+    assert pod.run(work(sensors))[0] == Exit.OK
+    assert pod.message()["codes"] == "40S"
+
+
+@pytest.mark.parametrize("kills", ["kills", "kills-when-written"])
+def test_a_sensor_that_kills_two_attempts_is_left_out_of_the_third(pod: Pod, kills: str) -> None:
+    sensors = ["a", "b", kills, "c", "d"]
+    for sensor in sensors:
+        put_sensor(pod.store, sensor)
     for _ in range(2):
-        assert pod.run(order, TROUBLED)[0] == -signal.SIGKILL
-    code, _ = pod.run(order, TROUBLED)
+        assert pod.run(work(sensors), TROUBLED)[0] == -signal.SIGKILL
+    code, _ = pod.run(work(sensors), TROUBLED)
     assert code == Exit.PARTIAL
-    assert pod.kinds() == ["Scored", "Failed/Crashed", "Scored"]
+    assert pod.kinds() == ["Scored", "Scored", "Failed/Crashed", "Scored", "Scored"]
+
+
+def test_attempts_that_lose_storage_for_a_while_have_not_died(pod: Pod) -> None:
+    sensors = ["a", "loses", "b", "c"]
+    for sensor in sensors:
+        put_sensor(pod.store, sensor)
+    for _ in range(2):
+        code, log = pod.run(work(sensors), TROUBLED)
+        assert code == Exit.RETRY, log
+        assert "Undecided/StorageUnavailable" in pod.kinds()
+    assert len(pod.details()) == 2
+    assert pod.run(work(sensors))[0] == Exit.OK
+    assert set(pod.kinds()) == {"Scored"}
 
 
 def test_a_pack_that_is_run_again_and_again_has_no_deaths(pod: Pod) -> None:
@@ -264,11 +329,12 @@ def test_a_pack_that_is_run_again_and_again_has_no_deaths(pod: Pod) -> None:
 
 def test_a_defect_is_internal_and_only_the_log_has_its_traceback(pod: Pod) -> None:
     script = TROUBLED.replace("time.sleep(600)", "raise ZeroDivisionError('oh')")
-    for sensor in ("hangs", "b"):
+    sensors = ["hangs", "hangs-when-written", "b"]
+    for sensor in sensors:
         put_sensor(pod.store, sensor)
-    code, log = pod.run(work(["hangs", "b"]), script)
+    code, log = pod.run(work(sensors), script)
     assert code == Exit.INTERNAL
-    assert pod.kinds() == ["Undecided/Interrupted", "Scored"]
+    assert pod.kinds() == ["Undecided/Interrupted", "Undecided/Interrupted", "Scored"]
     assert "ZeroDivisionError" in log
     assert "ZeroDivisionError" not in pod.message_file.read_text()
 
@@ -283,9 +349,9 @@ def test_a_message_that_cannot_be_written_stops_nothing(pod: Pod) -> None:
 def test_a_later_run_of_the_same_window_finds_it_done(pod: Pod) -> None:
     put_sensor(pod.store, "a")
     pod.run(work(["a"]))
-    etag = pod.store.head("predictions/2026/01/01/12/a.parquet").etag
+    before = pod.store.get("predictions/2026/01/01/12/a.parquet").data
     assert pod.run(work(["a"], run=run_at("2026-01-02T00:00:00Z", "later")))[0] == Exit.OK
-    assert pod.store.head("predictions/2026/01/01/12/a.parquet").etag == etag
+    assert pod.store.get("predictions/2026/01/01/12/a.parquet").data == before
     assert pod.message()["rows"]["read"] == 60
 
 

@@ -47,7 +47,7 @@ def test_the_file_names_its_model_and_nothing_of_the_run() -> None:
         b"threshold": b"0.0",
         b"model_version": b"20260101T120000Z-12345678",
         b"model_sha256": MODEL.sha256.encode(),
-        b"format": b"1",
+        b"format": b"2",
     }
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from scorer.storage import (
     DeniedError,
     NotFoundError,
     Store,
+    TooLongError,
     UnavailableError,
     open_store,
 )
@@ -111,6 +114,55 @@ def test_readers_see_whole_objects_while_writers_replace_them(folder: Store) -> 
     finally:
         stop.set()
         writer.join()
+
+
+COUNTER = """
+import sys
+from scorer.storage import ConflictError, NotFoundError, open_store
+store = open_store(sys.argv[1])
+for _ in range(25):
+    while True:
+        try:
+            try:
+                there = store.get("counter")
+                store.put("counter", str(int(there.data) + 1).encode(), if_match=there.etag)
+            except NotFoundError:
+                store.put("counter", b"1", if_none_match=True)
+            break
+        except ConflictError:
+            continue
+"""
+
+
+def test_processes_lose_no_conditional_put(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}"
+    counters = [subprocess.Popen([sys.executable, "-c", COUNTER, url]) for _ in range(4)]
+    assert [counter.wait(60) for counter in counters] == [0] * 4
+    assert open_store(url).get("counter").data == b"100"
+
+
+def test_a_mount_without_locks_is_written_to(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    etag = folder.put("a", b"one")
+    folder.put("a", b"two", if_match=etag)
+    assert folder.get("a").data == b"two"
+
+
+def test_a_name_that_the_file_system_cannot_have(folder: Store) -> None:
+    with pytest.raises(TooLongError, match="File name too long"):
+        folder.put("x" * 300, b"")
+
+
+def test_the_bound_of_a_name_counts_the_store_s_prefix() -> None:
+    string = "AccountName=acc;AccountKey=c2VjcmV0;BlobEndpoint=https://127.0.0.1:1/acc"
+    store = open_store(f"azure://acc/cont/{'p' * 100}", connection_string=string)
+    with pytest.raises(
+        TooLongError, match=r"below the store's prefix p+ has 1025 characters: wanted at most"
+    ):
+        store.put("x" * 924, b"")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,158 @@
+"""The publish stage: what the operator tells it of the run, and what it says when it is done."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from scorer.contract.outcome import FAILED, MESSAGE_BYTES, UNDECIDED, VERSION, Header, cut_utf8
+from scorer.contract.work import MAX_RUN_SENSORS, PUBLISH, UsageError
+
+DECISIONS_VERSION = 1
+WHY_BYTES = 256  # of one sample's or failure's sentence
+
+_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
+
+
+class Failure(NamedTuple):
+    """What the operator says of one sensor that is not well."""
+
+    state: str
+    reason: str
+    message: str
+
+
+class Decisions(NamedTuple):
+    """The operator's decisions on a run's sensors: all that is neither failed nor undecided went well."""
+
+    total: int
+    complete: bool
+    """Whether the run is over with a condition that lets its results count."""
+    reason: str
+    failed: frozenset[int]
+    """0-based places in the run's list."""
+    undecided: frozenset[int]
+    failures: Mapping[str, Failure]
+    """Of some of them, by sensor."""
+
+
+class Sample(NamedTuple):
+    """One warning or note, for people."""
+
+    sensor: str
+    reason: str
+    message: str
+
+
+class Published(NamedTuple):
+    """What was published. Paths are None where nothing was written, because it may not or a later run has."""
+
+    manifest: str
+    sha256: str
+    success: str | None
+    anomalies: str | None
+    warnings: Mapping[str, int]
+    notes: Mapping[str, int]
+    samples: tuple[Sample, ...]
+
+
+def parse_decisions(text: str | bytes) -> Decisions:
+    """Reads the operator's decisions. Raises UsageError."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"decisions are not JSON: {error}") from error
+    version = told.get("v") if isinstance(told, dict) else None
+    if version != DECISIONS_VERSION or isinstance(version, bool):
+        raise UsageError(f"decisions have v = {version!r}: this scorer understands {DECISIONS_VERSION}")
+    total, complete = told.get("total"), told.get("complete")
+    if not isinstance(total, int) or isinstance(total, bool) or not 0 < total <= MAX_RUN_SENSORS:
+        raise UsageError(f"decisions: total is {total!r}: wanted 1 to {MAX_RUN_SENSORS} sensors")
+    if not isinstance(complete, bool):
+        raise UsageError(f"decisions: complete is {complete!r}: wanted true or false")
+    failed = _places(told.get("failed"), "failed", total)
+    undecided = _places(told.get("undecided"), "undecided", total)
+    if both := failed & undecided:
+        raise UsageError(f"decisions: failed and undecided both hold sensor {min(both)}")
+    return Decisions(
+        total, complete, str(told.get("reason", "")), failed, undecided, _failures(told.get("failures"))
+    )
+
+
+def encode_published(header: Header, published: Published, stages_ms: Mapping[str, int]) -> bytes:
+    """The termination message of a run that is published; of the samples as many as fit."""
+    message = {
+        **_head(header),
+        "manifest": {"path": published.manifest, "sha256": published.sha256},
+        "success": published.success,
+        "anomalies": published.anomalies,
+        "warnings": dict(published.warnings),
+        "notes": dict(published.notes),
+        "samples": [],
+        "stagesMs": dict(stages_ms),
+    }
+    room = MESSAGE_BYTES - len(_bytes(message))
+    samples = []
+    for sample in published.samples:
+        told = {**sample._asdict(), "message": cut_utf8(sample.message, WHY_BYTES)}
+        room -= len(_bytes(told)) + 1
+        if room < 0:
+            break
+        samples.append(told)
+    return _bytes({**message, "samples": samples})
+
+
+def encode_begun(header: Header, stages_ms: Mapping[str, int]) -> bytes:
+    """The termination message of an attempt that has not ended yet."""
+    return _bytes({**_head(header), "final": False, "stagesMs": dict(stages_ms)})
+
+
+def encode_failure(header: Header, reason: str, why: str, stages_ms: Mapping[str, int]) -> bytes:
+    """The termination message of a run that could not be published."""
+    failure = {"reason": reason, "message": cut_utf8(why, WHY_BYTES)}
+    return _bytes({**_head(header), "failure": failure, "stagesMs": dict(stages_ms)})
+
+
+def _head(header: Header) -> dict[str, Any]:
+    return {"v": VERSION, **header._asdict(), "final": True, "stage": PUBLISH}
+
+
+def _places(text: Any, field: str, total: int) -> frozenset[int]:
+    """The places that ranges like `0-4,8` name."""
+    if not isinstance(text, str):
+        raise UsageError(f"decisions: {field} is {text!r}: wanted ranges like 0-4,8")
+    places: set[int] = set()
+    for part in text.split(",") if text else ():
+        ends = _RANGE.fullmatch(part)
+        first = int(ends[1]) if ends else 0
+        last = int(ends[2] or ends[1]) if ends else -1
+        if not first <= last < total:
+            raise UsageError(
+                f"decisions: {field} holds {part[:40]!r}: wanted ranges like 0-4,8 of {total} sensors"
+            )
+        places.update(range(first, last + 1))
+    return frozenset(places)
+
+
+def _failures(told: Any) -> dict[str, Failure]:
+    failures = told if isinstance(told, list) else None
+    if failures is None or not all(_is_failure(failure) for failure in failures):
+        raise UsageError("decisions: failures are not a list of sensors with state, reason and message")
+    return {
+        failure["sensor"]: Failure(failure["state"], failure["reason"], failure["message"])
+        for failure in failures
+    }
+
+
+def _is_failure(told: Iterable[Any]) -> bool:
+    return (
+        isinstance(told, dict)
+        and all(isinstance(told.get(field), str) for field in ("sensor", "state", "reason", "message"))
+        and told["state"] in (FAILED, UNDECIDED)
+    )
+
+
+def _bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

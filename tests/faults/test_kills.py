@@ -1,0 +1,74 @@
+"""The operator is killed at every one of its writes, and at random: the run ends as if it never had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Any
+
+import pytest
+
+from controlplane.conftest import until
+from faults.api_proxy import PASS, Call, Fault
+from faults.conftest import SENSORS, Calm, Scene, result
+
+pytestmark = pytest.mark.faults
+Json = dict[str, Any]
+
+WHOLE = os.environ.get("SENSORSCORE_FAULTS") == "whole"
+RANDOM_KILLS = 20
+SEEDS = range(10) if WHOLE else range(1)
+
+
+def killed_at(scene: Scene, name: str, write: int, *, accepted: bool) -> Json:
+    """The end of a run whose operator died at that write of it, before or after it was carried out."""
+    first = len(scene.proxy.writes())
+    fired: list[Call] = []
+
+    def choose(call: Call) -> Fault:
+        if fired or call.number - first != write:
+            return PASS
+        fired.append(call)
+        return Fault(reset=True, accepted=accepted, **{"after" if accepted else "before": scene.kill})
+
+    scene.proxy.fault = choose
+    scene.operator.start()
+    scene.begin(name)
+    with scene.pods():
+        until(f"write {write} of {name}", lambda: fired or scene.runs.phase(name) in ("Succeeded", "Failed"))
+        scene.kill()
+        scene.operator.start()
+        run = scene.runs.ended(name)
+    scene.kill()
+    assert fired, f"the run made fewer than {write + 1} writes"
+    return result(run)
+
+
+@pytest.mark.timeout(1800, func_only=True)
+@pytest.mark.parametrize("accepted", [True, False] if WHOLE else [True])
+def test_it_is_killed_at_each_of_its_writes(scene: Scene, calm: Calm, accepted: bool) -> None:
+    # The last one is an Event, which nobody waits for.
+    for write in range(len(calm.writes) - 1):
+        found = killed_at(scene, f"kill-{write}", write, accepted=accepted)
+        assert found == calm.result, f"killed at write {write}: {calm.writes[write]}"
+
+
+@pytest.mark.timeout(1800, func_only=True)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_is_killed_at_random(scene: Scene, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - which moments are tried, no secret
+    scene.operator.start()
+    sensors = [f"{name}{number}" for number in range(5) for name in SENSORS]
+    scene.begin("stormy", sensors={"names": sensors}, parallelism=4, failurePolicy={"maxFailedSensors": 5})
+    with scene.pods():
+        for _ in range(RANDOM_KILLS):
+            time.sleep(chance.uniform(0.1, 3.0))
+            scene.kill()
+            scene.operator.start()
+        run = scene.runs.ended("stormy", 120)
+    found = result(run)
+    assert (found["phase"], found["progress"]) == ("Succeeded", "30/30")
+    assert (found["counts"]["scored"], found["counts"]["jobs"]) == (30, 30)
+    assert found["rows"] == {"read": 360, "scored": 270, "rejected": 60, "duplicate": 30}
+    assert found["timed"]["total"] == 30
