@@ -19,7 +19,7 @@ help: ## Show this list
 demo: $(VENV) ## The main job from nothing: cluster, operator, 15 models, one ScoringRun, a report
 	@$(PY) -m examples.demo
 
-test: $(VENV) ## All tests: unit, chart (Helm), component (Azurite), API server, whole cluster
+test: $(VENV) ## All tests: unit, broken files, chart (Helm), component (Azurite), API server, whole cluster
 	@$(PY) -m tests.run all
 
 ##@ Local cluster (a real Kubernetes without Docker, or kind where Docker answers)
@@ -43,9 +43,12 @@ doctor: $(VENV) ## What is there, what is missing, what cannot work on this mach
 	@$(PY) -m local doctor
 
 ##@ Tests and checks
-.PHONY: test-unit test-chart test-component test-controlplane test-cluster check format bench ci
+.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-cluster check format bench ci
 test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
 	@$(PY) -m tests.run unit
+
+test-fuzz: $(VENV) ## More than 10,000 broken files to everything that reads one (a minute)
+	@$(PY) -m tests.run fuzz
 
 test-chart: $(VENV) ## What the chart renders and refuses, by Helm itself
 	@$(PY) -m tests.run chart

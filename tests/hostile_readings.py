@@ -1,4 +1,4 @@
-"""Reads thousands of broken readings files, and says what came of it: a program, so that its memory is its own.
+"""Reads thousands of broken readings files, and says what came of it: a program, for its memory is its own.
 
 Arguments: format, number of files, seed. Each file is a good one with bits turned, parts cut out, doubled or
 put in from another, or with what readers stumble over. Writes one line of JSON; a traceback is a finding.
@@ -26,9 +26,10 @@ SPAN = window("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z")
 FORMATS = {"Parquet": parquet_bytes, "CSV": csv_bytes, "JSONLines": lines_bytes, "JSON": array_bytes}
 REASONS = {"ReadingsCorrupt", "SchemaMismatch", "ReadingsTooLarge"}
 STUMBLES = [
-    b"\x00", b'"', b"\n", b"\r\n", b",", b"{", b"}", b"[", b"]", b"\\", b"\xff\xfe", b"\xef\xbb\xbf", b"null\n",
-    b"NaN", b"-", b"1e999999", b"9" * 5000, b"[" * 5000, b'{"a":' * 5000, b'"' + b"x" * 200_000, b"," * 3000,
-    b"\xed\xa0\x80", b'"\\ud800"', b"PAR1", b"\x1f\x8b\x08", b"2026-01-01T12:00:01Z", b"0001-01-01 00:00:00",
+    b"\x00", b'"', b"\n", b"\r\n", b",", b"{", b"}", b"[", b"]", b"\\", b"\xff\xfe", b"\xef\xbb\xbf",
+    b"null\n", b"NaN", b"-", b"1e999999", b"9" * 5000, b"[" * 5000, b'{"a":' * 5000, b"," * 3000,
+    b'"' + b"x" * 200_000, b"\xed\xa0\x80", b'"\\ud800"', b"PAR1", b"\x1f\x8b\x08", b"2026-01-01T12:00:01Z",
+    b"0001-01-01 00:00:00",
 ]  # fmt: skip
 
 
@@ -36,7 +37,13 @@ def good_files(form: str) -> list[bytes]:
     """Small good files of a format, of different kinds."""
     write: Any = FORMATS[form]
     rows = [
-        {"time": f"2026-01-01T12:{n:02}:00Z", "sensor": f"s{n % 3}", "n": n % 3, "value": n / 4, "note": "ä" * (n % 5)}
+        {
+            "time": f"2026-01-01T12:{n:02}:00Z",
+            "sensor": f"s{n % 3}",
+            "n": n % 3,
+            "value": n / 4,
+            "note": "ä" * (n % 5),
+        }
         for n in range(1, 50)
     ]
     files = [write(rows), write(rows[:1]), write([{**row, "time": row["time"][:19]} for row in rows])]
@@ -83,14 +90,16 @@ def mutated(good: list[bytes], source: random.Random) -> bytes:
             case 6:
                 data[at:at] = source.choice(STUMBLES)
             case 7:  # numbers that say how much there is
-                data[at : at + 4] = struct.pack("<I", source.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**24]))
+                data[at : at + 4] = struct.pack(
+                    "<I", source.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**24])
+                )
             case _:  # the same as Parquet's footer has them
                 data[at:at] = b"\xff" * source.randrange(1, 9) + b"\x7f"
     return bytes(data)
 
 
 def read(form: str, data: bytes, number: int) -> Readings:
-    """In turn as a sensor's own file, a shared one, one that is read in ranges, and by guessing its format."""
+    """In turn as a sensor's own file, a shared one, one read in ranges, and by guessing its format."""
     kind = number % 4
     zone = "Europe/Berlin" if number % 3 == 0 else "UTC"
     columns = Columns(sensor="s{n}" if number % 5 == 0 else "sensor")
@@ -112,6 +121,14 @@ def check(readings: Readings) -> None:
     assert len(readings.times) == len(readings.values) == rows.scored
 
 
+def check_refusal(refusal: SensorError) -> None:
+    """What holds of all refusals."""
+    assert refusal.reason in REASONS, refusal.reason
+    assert refusal.message.isprintable(), refusal.message
+    assert "r/x" in refusal.message, refusal.message
+    assert len(refusal.message) < 700, refusal.message
+
+
 def main(form: str, count: int, seed: int) -> None:
     """Reads the files and writes what came of them."""
     source = random.Random(seed)  # noqa: S311 (the same files every time)
@@ -127,10 +144,7 @@ def main(form: str, count: int, seed: int) -> None:
             came["read"] += 1
         except SensorError as refusal:
             came[refusal.reason] += 1
-            assert refusal.reason in REASONS, refusal.reason
-            assert "\n" not in refusal.message, refusal.message
-            assert "r/x" in refusal.message, refusal.message
-            assert len(refusal.message) < 700, refusal.message
+            check_refusal(refusal)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sys.stdout.write(json.dumps({"came": came, "grownMiB": (after - before) / 1024}) + "\n")
 

@@ -63,6 +63,7 @@ class Layer:
 
 LAYERS = (
     Layer("unit", ("tests/unit", "tests/contract")),
+    Layer("fuzz", ("tests/fuzz",)),
     Layer("chart", ("tests/chart",), helm),
     Layer("component", ("tests/component",), blob_storage),
     Layer("controlplane", ("tests/controlplane",), control_plane),

@@ -104,11 +104,14 @@ def time_left(at: Situation, spec: Spec, status: Status) -> float | None:
 def with_pending(
     at: Situation, spec: Spec, status: Status, jobs: Collection[JobRecord], moved: bool
 ) -> Status:
-    """With the time since when unfinished `jobs` wait and no pod runs; `moved`: a pod has just ended."""
+    """With the time since when unfinished `jobs` wait and no pod runs; `moved`: a Job has just ended."""
     waits = bool(jobs) and not moved and not any(job.runs for job in jobs)
     if spec.timeouts.pending is None or not waits:
         return replace(status, pending_since=None)
-    return replace(status, pending_since=status.pending_since or at.now)
+    # A pod that has failed did start: while its Job waits before the next attempt nobody lacks a node.
+    pods = (pod for job in jobs for pod in at.observed.jobs[job.chunk, job.incarnation].pods)
+    ends = (pod.ended for pod in pods if pod.started and pod.ended)
+    return replace(status, pending_since=max((status.pending_since or at.now, *ends)))
 
 
 def pending_verdict(

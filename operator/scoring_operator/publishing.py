@@ -121,15 +121,16 @@ def _finished(
             decision = ended(at, status, _verdict(status))
         return replace(decision, published=outcome, notes=refused)
     step = unread(at, seen)
+    still = suspended if spec.suspend else running
     if not isinstance(step, Unread):
-        return Decision(running(at, status), strays, after=step)
+        return Decision(still(at, status), strays, after=step)
     if step is Unread.READ:
-        return Decision(running(at, status), (*strays, ReadPods(seen.job)))
+        return Decision(still(at, status), (*strays, ReadPods(seen.job)))
     notes = (*refused, told(seen, step))
     if step is Unread.LOST:
         return replace(_unpublished(at, status, notes[-1]), notes=notes)
     again = replace(status, publish_incarnation=seen.job.incarnation + 1)
-    return Decision(running(at, again), strays, notes=notes, after=0.0)
+    return Decision(still(at, again), strays, notes=notes, after=0.0)
 
 
 def _unpublished(at: Situation, status: Status, why: str) -> Decision:

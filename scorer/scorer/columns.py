@@ -45,28 +45,32 @@ def repeated(texts: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
 
 def numbers(chunked: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The values of a column of numbers or timestamps (as int64), and which of them are null."""
+    null = nulls(chunked)
+    return values(chunked), np.zeros(len(chunked), np.bool_) if null is None else null
+
+
+def values(chunked: pa.ChunkedArray) -> NDArray[Any]:
+    """The values of a column of numbers or timestamps (as int64); anything where one is null."""
     name = str(chunked.type)
     kind = np.dtype(np.int64 if name.startswith("timestamp") else _NUMPY_NAMES.get(name, name))
-    parts = [_part(chunk, kind) for chunk in chunked.chunks]
-    if len(parts) == 1:
-        return parts[0]
-    values = [np.empty(0, kind), *(part for part, _ in parts)]
-    nulls = [np.empty(0, np.bool_), *(part for _, part in parts)]
-    return np.concatenate(values), np.concatenate(nulls)
+    parts = [_values(chunk, kind) for chunk in chunked.chunks if len(chunk)]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, kind), *parts])
 
 
-def _part(chunk: pa.Array, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """One chunk's values, over its own memory, and nulls."""
-    valid, data = chunk.buffers()
-    length = len(chunk)
-    if not length:
-        return np.empty(0, kind), np.empty(0, np.bool_)
-    values = np.frombuffer(data, kind, length, chunk.offset * kind.itemsize)
-    return values, np.zeros(length, np.bool_) if valid is None else _nulls(valid, chunk)
+def nulls(chunked: pa.ChunkedArray) -> NDArray[np.bool_] | None:
+    """Which values of a column are null; None if no one is."""
+    if not chunked.null_count:
+        return None
+    return np.concatenate([_nulls(chunk) for chunk in chunked.chunks])
 
 
-def _nulls(valid: pa.Buffer, chunk: pa.Array) -> NDArray[np.bool_]:
+def _values(chunk: pa.Array, kind: np.dtype[Any]) -> NDArray[Any]:
+    return np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * kind.itemsize)
+
+
+def _nulls(chunk: pa.Array) -> NDArray[np.bool_]:
     if not chunk.null_count:
         return np.zeros(len(chunk), np.bool_)
-    bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little", count=chunk.offset + len(chunk))
+    valid = np.frombuffer(chunk.buffers()[0], np.uint8)
+    bits = np.unpackbits(valid, bitorder="little", count=chunk.offset + len(chunk))
     return np.equal(bits[chunk.offset :], 0)

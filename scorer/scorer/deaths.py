@@ -117,8 +117,10 @@ def _notes(data: bytes) -> list[Note]:
         notes = [Note(note["attempt"], note["inHand"]) for note in json.loads(data)["attempts"]]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    names = [note.attempt for note in notes] + [note.sensor or "" for note in notes]
+    names = [note.attempt for note in notes] + ["" if note.sensor is None else note.sensor for note in notes]
     # An attempt becomes a part of a path.
-    return (
-        notes if all(isinstance(name, str) and "/" not in name and len(name) < 64 for name in names) else []
-    )
+    return notes if all(isinstance(name, str) and _is_segment(name) for name in names) else []
+
+
+def _is_segment(name: str) -> bool:
+    return len(name) < 64 and name.isprintable() and "/" not in name and "\\" not in name

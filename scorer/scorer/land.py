@@ -21,7 +21,7 @@ from scorer.contract.outcome import SensorError
 from scorer.contract.paths import check_readings_path, is_sensor_name, readings_path
 from scorer.contract.work import AUTO, REJECT, Columns
 from scorer.errors import InputError
-from scorer.readings.batch import TIME, Batch, ColumnError, Plan, Span
+from scorer.readings.batch import TIME, Batch, ColumnError, Plan, Span, said_of
 from scorer.readings.formats import file_batches
 from scorer.readings.sensors import SensorNames, sensor_columns
 from scorer.readings.zones import Zone
@@ -109,7 +109,7 @@ def _by_sensor(file: File, columns: Columns) -> dict[str, tuple[Times, Values]]:
     lost: list[str] = []
     batches = [_whole(file, plan, batch) for batch in file_batches(file, AUTO, plan, lost)]
     if lost:
-        raise LandError("; ".join(lost))
+        raise LandError(said_of(lost))
     if not batches:
         raise LandError(f"{file.path} is empty: wanted time,sensor,value or TS,Device,Tag,Value")
     sensors = np.concatenate([batch.sensors for batch in batches if batch.sensors is not None])

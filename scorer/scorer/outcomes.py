@@ -66,7 +66,7 @@ def read_outcome(store: Store, path: str) -> Told:
             raise TypeError("sensors")
         last_words([outcome])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not an outcome of the scorer: {error!r}") from error
+        raise InputError(f"{path} is not an outcome of the scorer: {error!r:.200}") from error
     return outcome
 
 

@@ -39,7 +39,9 @@ class Scoring:
         if not readings.rows.read:
             files = ", ".join(file.path for file in fetched.readings.files[:3])
             none = f"sensor {fetched.sensor} has no readings in {self._order.window}"
-            return missing("NoReadings", self._order.on_missing_readings, f"{none}: no row of {files}")
+            lost = f"; {readings.lost}" if readings.lost else ""
+            why = f"{none}: no row of {files}{lost}"
+            return missing("NoReadings", self._order.on_missing_readings, why)
         found = self._scores(model, readings.values)
         flagged = anomalies(model, found)
         observed = observe(model, readings, flagged, self._order.window)

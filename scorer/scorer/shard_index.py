@@ -149,12 +149,12 @@ def parse_index(data: bytes, path: str) -> Index:
         told: dict[str, Any] = json.loads(data)
         if told["v"] != VERSION:
             raise SensorError(
-                "OutputCorrupt", f"{path} has v = {told['v']!r}: this scorer understands {VERSION}"
+                "OutputCorrupt", f"{path} has v = {told['v']!r:.80}: this scorer understands {VERSION}"
             )
         sensors = {
             str(sensor): {str(name): str(value) for name, value in entry.items()}
             for sensor, entry in told["sensors"].items()
         }
         return Index(int(told["shard"]), int(told["shards"]), str(told["sha256"]), int(told["rows"]), sensors)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SensorError("OutputCorrupt", f"{path} is not the index of a shard: {error!r}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise SensorError("OutputCorrupt", f"{path} is not the index of a shard: {error!r:.200}") from error

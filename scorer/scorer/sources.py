@@ -25,6 +25,7 @@ from scorer.storage import (
     Store,
     TooLargeError,
     UnavailableError,
+    checked_path,
 )
 from scorer.window import Window
 
@@ -232,7 +233,7 @@ class Sources:
             if not entry.path.startswith(start):
                 break
             if entry.path.endswith(after) and len(entry.path) >= len(start) + len(after):
-                found.append(entry)
+                found.append(_usable(entry))
         return found
 
     def _in_folder(self, folder: str) -> list[Entry]:
@@ -262,6 +263,17 @@ class Sources:
                 )
         found.sort()
         return found
+
+
+def _usable(entry: Entry) -> Entry:
+    """The file, if its name is one that can be asked for: others may write what they like into a folder."""
+    try:
+        checked_path(entry.path)
+    except ValueError as error:
+        raise SensorError(
+            "ReadingsCorrupt", f"readings folder has a file whose name cannot be used: {error}"
+        ) from error
+    return entry
 
 
 def together(asks: Sequence[Callable[[], T]]) -> list[T]:

@@ -92,7 +92,7 @@ def read_file(path: str, data: bytes) -> SensorRows:
     """A file of one sensor's predictions, Parquet or CSV. Raises SensorError with OutputCorrupt."""
     try:
         return _read_parquet(data) if data.startswith(_MAGIC) else _read_csv(data)
-    except (pa.ArrowException, OSError, ValueError, LookupError, csv.Error) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, csv.Error) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise SensorError("OutputCorrupt", f"{path} is not a prediction of the scorer: {said}") from error
 

@@ -85,7 +85,7 @@ def run_15(deployed: Deployed, sensors: list[str], image: str) -> Figure:
             "spec": {
                 "window": WINDOW,
                 "sensors": {"names": sensors},
-                "output": {"path": f"bench/{time.time_ns()}/{{sensor}}.parquet"},
+                "output": {"path": f"bench/{time.time_ns()}/{{sensor}}.parquet", "allowOverwrite": True},
             },
         }
         ours.append(seconds_to(deployed, [run], "scoringruns", "{.status.phase}", phase_succeeded))

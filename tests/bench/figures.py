@@ -14,14 +14,17 @@ FOLDER = ROOT / "build" / "bench"
 
 
 class Figure(NamedTuple):
-    """A measured value against a reference and a bar; smaller is better for all of them."""
+    """A measured value against a reference and a bar; smaller is better for all of them.
+
+    Without a bar it is for comparison only.
+    """
 
     name: str
     value: float
     unit: str
     reference: str
     reference_value: float
-    bar: float
+    bar: float | None
     command: str
 
     @property
@@ -30,9 +33,9 @@ class Figure(NamedTuple):
         return self.reference_value / self.value
 
     @property
-    def met(self) -> bool:
-        """Whether the value is within the bar."""
-        return self.value <= self.bar
+    def met(self) -> bool | None:
+        """Whether the value is within the bar, if there is one."""
+        return None if self.bar is None else self.value <= self.bar
 
 
 class Used(NamedTuple):
@@ -53,7 +56,7 @@ def write(figures: Sequence[Figure], folder: Path = FOLDER) -> None:
             "unit": figure.unit,
             "reference": {"what": figure.reference, "value": round(figure.reference_value, 4)},
             "ratio": round(figure.ratio, 2),
-            "bar": f"<= {figure.bar:g} {figure.unit}",
+            "bar": None if figure.bar is None else f"<= {figure.bar:.4g} {figure.unit}",
             "met": figure.met,
             "command": figure.command,
         }
@@ -67,10 +70,10 @@ def show(figures: Sequence[Figure]) -> None:
         value, reference = (
             f"{number:.3g} {figure.unit}" for number in (figure.value, figure.reference_value)
         )
-        met = "yes" if figure.met else "NO"
-        bar = f"<= {figure.bar:g}"
+        met = {True: "yes", False: "NO", None: ""}[figure.met]
+        bar = "" if figure.bar is None else f"<= {figure.bar:.3g}"
         lines.append(
-            (figure.name, value, bar, met, f"{figure.ratio:.1f}x", f"{reference}, {figure.reference}")
+            (figure.name, value, bar, met, f"{figure.ratio:.3g}x", f"{reference}, {figure.reference}")
         )
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:

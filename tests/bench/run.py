@@ -12,17 +12,25 @@ from collections.abc import Callable, Sequence
 
 import cluster_runs
 import cold_start
+import guard_rates
 import image_size
 import pack_100x10k
 import pack_1000
+import read_formats
+import score_d10
+import score_univariate
 import sharded_read
 import train_models
 from figures import Figure, show, write
 
 BENCHES: dict[str, Callable[[], Sequence[Figure]]] = {
     "cold-start": cold_start.measure,
+    "guard": guard_rates.measure,
     "pack-100x10k": pack_100x10k.measure,
     "pack-1000-azurite": pack_1000.measure,
+    "read-formats": read_formats.measure,
+    "score-d10": score_d10.measure,
+    "score-univariate": score_univariate.measure,
     "cluster": cluster_runs.measure,
     "image-size": image_size.measure,
     "sharded-read": sharded_read.measure,

@@ -93,18 +93,20 @@ class Stack:
         return self.get("scoringrun", run).get("status", {})
 
     def jobs(self, run: str) -> list[Manifest]:
-        """Jobs of the run that is there now under that name."""
+        """Jobs that score, of the run that is there now under that name."""
         uid = self.get("scoringrun", run)["metadata"]["uid"]
-        answer = json.loads(self.kubectl("get", "jobs", "-l", f"sensorscore.dev/run-uid={uid}", "-o", "json"))
+        scoring = f"sensorscore.dev/run-uid={uid},sensorscore.dev/chunk"
+        answer = json.loads(self.kubectl("get", "jobs", "-l", scoring, "-o", "json"))
         return list(answer["items"])
 
     def _pods(self, run: str) -> list[Manifest]:
         uid = self.get("scoringrun", run)["metadata"]["uid"]
-        answer = json.loads(self.kubectl("get", "pods", "-l", f"sensorscore.dev/run-uid={uid}", "-o", "json"))
+        scoring = f"sensorscore.dev/run-uid={uid},sensorscore.dev/chunk"
+        answer = json.loads(self.kubectl("get", "pods", "-l", scoring, "-o", "json"))
         return list(answer["items"])
 
     def pod_count(self, run: str) -> int:
-        """How many pods the run's Jobs made, ended ones included."""
+        """How many pods the run's Jobs that score made, ended ones included."""
         return len(self._pods(run))
 
     def unfinished_pods(self, run: str) -> list[str]:

@@ -180,9 +180,9 @@ class KubeletDouble:
             if ending is not None:
                 self._patch(path, _ended(pod, ending))
             elif pod["status"]["phase"] == "Pending":
-                ready = {"type": "Ready", "status": "True", "lastTransitionTime": _now()}
-                conditions = [*pod["status"].get("conditions", ()), ready]
-                self._patch(path, {"phase": "Running", "startTime": _now(), "conditions": conditions})
+                self._patch(
+                    path, {"phase": "Running", "startTime": _now(), "conditions": _conditions(pod, "Ready")}
+                )
 
     def _patch(self, path: str, status: Json) -> None:
         self._api.call("PATCH", f"{path}/status", {"status": status}, "application/merge-patch+json")
@@ -200,6 +200,7 @@ def _ended(pod: Json, ending: Ending) -> Json:
     }
     return {
         "phase": "Succeeded" if ending.code == 0 else "Failed",
+        "conditions": _conditions(pod),
         "startTime": _now(),
         "containerStatuses": [
             {
@@ -212,6 +213,15 @@ def _ended(pod: Json, ending: Ending) -> Json:
             }
         ],
     }
+
+
+def _conditions(pod: Json, *more: str) -> list[Json]:
+    """The pod's conditions, with scheduled and `more` True: the scheduler said no before we bound it."""
+    others = [each for each in pod["status"].get("conditions", ()) if each["type"] != "PodScheduled"]
+    held = (
+        {"type": kind, "status": "True", "lastTransitionTime": _now()} for kind in ("PodScheduled", *more)
+    )
+    return [*others, *held]
 
 
 def _now() -> str:

@@ -1,6 +1,6 @@
 """Feeds one target with its broken files, in a process of its own: bounded in memory, watched for hangs.
 
-    python tests/fuzz/child.py TARGET [--seed N] [--first N] [--cases N] [--note FILE]
+    python tests/fuzz/child.py MODULE TARGET [--seed N] [--first N] [--cases N] [--note FILE]
 
 Case n of a seed is the same file whenever and wherever it is made. Before each case its number goes into the
 note, so that whoever started this process knows which one it died of. Writes one line of JSON.
@@ -13,12 +13,14 @@ import faulthandler
 import json
 import os
 import resource
-import sys
 import traceback
 from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from fuzz.target import Target
+from fuzz.targets import targets
 
 SEED = 20260101
 SECONDS = 60
@@ -30,30 +32,35 @@ MAX_DEFECTS = 20
 
 def main() -> None:
     """Runs the target that is named."""
-    from fuzz.targets import TARGETS
-
     parser = argparse.ArgumentParser()
+    parser.add_argument("module")
     parser.add_argument("target")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--cases", type=int)
     parser.add_argument("--note", type=Path, default=Path(os.devnull))
     options = parser.parse_args()
-    target = TARGETS[options.target]
+    target = targets(options.module)[options.target]
     last = target.cases if options.cases is None else options.first + options.cases
+    told = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # readers log there
     with options.note.open("wb", buffering=0) as note:
-        sys.stdout.write(json.dumps(feed(target, options.seed, options.first, last, note.fileno())) + "\n")
+        found = feed(target, options.seed, options.first, last, note.fileno())
+    os.write(told, json.dumps(found).encode() + b"\n")
 
 
-def feed(target: Any, seed: int, first: int, last: int, note: int) -> dict[str, Any]:
+def feed(target: Target, seed: int, first: int, last: int, note: int) -> dict[str, Any]:
     """What came of the good files, those that are fed as they are, and the broken ones from `first` on."""
+    faulthandler.enable()  # native code aborts: this says where it was called
     good = list(target.good())
     for data in good:
         assert target.read(data, Random(0)), target.name  # noqa: S311 (the same files every time)
-    given = [*good, *target.extra(good)]
+    given = [*good, *target.unbroken(good)]
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew: proc(5)
     before = _peak_mib()
     _bound()
     came: Counter[str] = Counter()
+    most, of = before, -1
     defects: list[dict[str, Any]] = []
     for case in range(first, last):
         os.pwrite(note, f"{case:<12}".encode(), 0)
@@ -64,13 +71,23 @@ def feed(target: Any, seed: int, first: int, last: int, note: int) -> dict[str, 
             came[target.read(data, chance)] += 1
         except Exception as error:  # noqa: BLE001 (whatever comes out of a reader unnamed is a defect)
             told = "".join(traceback.format_exception(error))
-            defects.append({"case": case, "error": f"{type(error).__name__}: {error}"[:500], "traceback": told})
+            defects.append(
+                {"case": case, "error": f"{type(error).__name__}: {error}"[:500], "traceback": told}
+            )
             if len(defects) >= MAX_DEFECTS:
                 last = case + 1
                 break
+        if _peak_mib() > most + 8:
+            most, of = _peak_mib(), case
     faulthandler.cancel_dump_traceback_later()
-    grown = _peak_mib() - before
-    return {"cases": last - first, "came": came, "defects": defects, "grownMiB": grown, "peakMiB": _peak_mib()}
+    return {
+        "cases": last - first,
+        "came": came,
+        "defects": defects,
+        "grownMiB": _peak_mib() - before,
+        "grownBy": of,
+        "peakMiB": _peak_mib(),
+    }
 
 
 def _bound() -> None:
@@ -80,7 +97,8 @@ def _bound() -> None:
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Targets that a pod reads before and while it scores: readings, models, `current.json`, lists, work orders."""
+"""Targets that a pod reads: readings, `current.json`, lists of sensors, work orders, decisions."""
 
 from __future__ import annotations
 
@@ -6,51 +6,57 @@ import io
 import json
 import tempfile
 from collections.abc import Sequence
-from functools import cache
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contract_vectors import vectors
-from estimators import APPROXIMATIONS, ESTIMATORS, TRANSFORMS, fitted, rows_of
-from fuzz.mutate import as_json, as_lines, as_model, as_parquet, bombs, zipped
+from fuzz import bombs
+from fuzz.mutate import as_json, as_lines, as_parquet, zipped
 from fuzz.target import READ, Target, refusal
 from hostile_readings import check
 from reading_files import array_bytes, csv_bytes, lines_bytes, parquet_bytes
 from scorer.contract.outcome import SensorError
 from scorer.contract.publishing import parse_decisions
-from scorer.contract.work import Columns, ModelSource, ReadingsSource, SensorFile, UsageError, parse_work_order
+from scorer.contract.work import (
+    Columns,
+    ModelSource,
+    ReadingsSource,
+    SensorFile,
+    UsageError,
+    parse_work_order,
+)
 from scorer.contract.work import sensor_names as read_sensor_file
 from scorer.fetch import undone
-from scorer.fit.export import export
-from scorer.guard.facts import read_facts
-from scorer.guard.observe import observe
-from scorer.model import anomalies, scores
-from scorer.model.file import read_model, write_model, write_plugin_model
 from scorer.readings import Reader
 from scorer.sources import File, Found, SharedFile
 from scorer.storage.memory import MemoryStore
 from scorer.versions import find
 from scorer.window import window
-from scoring import model_bytes
 from scoring_operator.chunks import SensorListError, read_list
 
 SPAN = window("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z")
 READINGS = ("ReadingsCorrupt", "SchemaMismatch", "ReadingsTooLarge")
 MODELS = ("ModelCorrupt", "ModelIncompatible")
 ROWS: list[dict[str, Any]] = [
-    {"time": f"2026-01-01T12:{n:02}:00Z", "sensor": f"s{n % 3}", "n": n % 3, "value": n / 4, "note": "ä" * (n % 5)}
+    {
+        "time": f"2026-01-01T12:{n:02}:00Z",
+        "sensor": f"s{n % 3}",
+        "n": n % 3,
+        "value": n / 4,
+        "note": "ä" * (n % 5),
+    }
     for n in range(1, 50)
 ]
 
 
 def _parquet_files() -> list[bytes]:
     texts = pa.Table.from_pylist(ROWS)
-    moments = pa.array([np.datetime64(row["time"][:-1], "us") for row in ROWS], pa.timestamp("us", tz="UTC"))
+    moments = pa.array([datetime.fromisoformat(row["time"]) for row in ROWS], pa.timestamp("us", tz="UTC"))
     table = texts.set_column(0, "time", moments)
     files = [parquet_bytes(ROWS)]
     for options in (
@@ -66,32 +72,18 @@ def _parquet_files() -> list[bytes]:
     return files
 
 
-def parquet_bombs(_: Sequence[bytes] = ()) -> list[bytes]:
-    """Small files of many equal values, and the same with footers that say little of it."""
-    rows = 24_000_000
-    times = pa.array(np.full(rows, 1_767_268_860_000_000), pa.timestamp("us", tz="UTC"))
+def _parquet_bombs(_: Sequence[bytes]) -> list[bytes]:
+    rows = ROWS[:20]
+    times = pa.array([datetime.fromisoformat(row["time"]) for row in rows], pa.timestamp("us", tz="UTC"))
+    table = pa.table({"n": [0.0] * 20, "time": times, "value": [0.0] * 20})
     sink = io.BytesIO()
-    table = pa.table({"time": times, "value": pa.array(np.zeros(rows))})
-    pq.write_table(table, sink, compression="zstd", row_group_size=rows, write_statistics=False)
-    return [sink.getvalue(), *(lying(sink.getvalue(), few) for few in (1, 1000))]
-
-
-def lying(data: bytes, rows: int) -> bytes:
-    """The Parquet file with a footer that says it has so many rows."""
-    from fuzz.thrift import nodes, read_struct, write_struct
-
-    length = int.from_bytes(data[-8:-4], "little")
-    tree, _ = read_struct(data[-8 - length : -8])
-    for node in nodes(tree):
-        if node.value == 24_000_000:
-            node.value = rows
-    footer = write_struct(tree)
-    return data[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+    pq.write_table(table, sink)
+    return bombs.paged(sink.getvalue(), "value", [20, 1, bombs.MANY // 8]) * 4
 
 
 def _read_readings(form: str) -> Any:
     def read(data: bytes, chance: Random) -> str:
-        """In turn as a sensor's own file, a shared one, one that is read in ranges, and by guessing its form."""
+        """As a sensor's own file, a shared one, one that is read in ranges, or by guessing its form."""
         kind = chance.randrange(4)
         columns = Columns(sensor=chance.choice(["sensor", "s{n}"]))
         zone, guessed = chance.choice(["UTC", "Europe/Berlin"]), "Auto" if kind == 3 else form
@@ -114,56 +106,6 @@ def _read_readings(form: str) -> Any:
 def _texts(write: Any) -> list[bytes]:
     naive = [{**row, "time": row["time"][:19].replace("T", " ")} for row in ROWS]
     return [write(ROWS), write(ROWS[:1]), write(naive)]
-
-
-@cache
-def _model_files() -> tuple[bytes, ...]:
-    rows = rows_of(3)
-    names = ["a", "b", "c"]
-    found = [model_bytes(), model_bytes(features=("a", "b"))]
-    for estimator, transform in (
-        *(("rbf", each) for each in ("alone", "standard", "min-max-clip", "robust", "pca-white", "imputed")),
-        *((each, "standard") for each in ("linear", "poly-6", "sigmoid", "sgd", "forest-part", "ellipse")),
-        ("forest", "alone"),
-        ("sgd", "nystroem"),
-        ("sgd", "sampler"),
-    ):
-        before = {**TRANSFORMS, **APPROXIMATIONS}[transform]
-        pipeline = fitted(before, ESTIMATORS[estimator], rows)
-        training = {"rows": 300, "flagged": 0.01, "valueRange": {"a": [0.0, 9.0]}, "rowsPerHour": 60.0}
-        found.append(write_model(export(pipeline), names, {"training": training}))
-    found.append(write_plugin_model("sklearn", b"\x00payload", names, {"training": {}}, 2.0, True, True))
-    return tuple(found)
-
-
-def _read_model(data: bytes, chance: Random) -> str:
-    """As a pod does it: the model is read, rows are scored, and the guard looks on."""
-    try:
-        model = read_model(data, "v")
-        rows = np.random.default_rng(chance.randrange(2**32)).normal(50, 10, (40, len(model.features)))
-        rows[0] = chance.choice([0.0, 1e100, -1e100, 1e-300])
-        if model.accepts_missing:
-            rows[1] = np.nan
-        found = scores(model, rows)
-    except SensorError as error:
-        sentence = undone("s1", error).message
-        return refusal(error.reason, sentence, "sensor s1", among=MODELS)
-    assert np.isfinite(found).all(), "a score that is not finite"
-    flagged = anomalies(model, found)
-    assert set(np.unique(flagged)) <= {0, 1}
-    readings: Any = check_rows(rows)
-    told = observe(model, readings, flagged, SPAN)
-    assert len(json.dumps(told)) <= 300
-    read_facts(json.loads(json.dumps(told, allow_nan=False)))
-    return READ
-
-
-def check_rows(rows: Any) -> Any:
-    """As readings: all of them scored."""
-    from scorer.contract.outcome import Rows
-    from scorer.readings import Readings
-
-    return Readings(np.arange(len(rows), dtype=np.int64), rows, Rows(len(rows), len(rows)), {})
 
 
 def _histories() -> list[bytes]:
@@ -215,7 +157,7 @@ def _read_sensor_file(data: bytes, chance: Random) -> str:
     return READ
 
 
-def _read_list(data: bytes, chance: Random) -> str:
+def _read_list(data: bytes, _: Random) -> str:
     try:
         names = read_list(data.decode("utf-8", "replace"), "ConfigMap scoring/sensors")
     except SensorListError as error:
@@ -229,7 +171,7 @@ def _orders() -> list[bytes]:
     return [json.dumps(case.get("work") or valid[0]["work"] | case["change"]).encode() for case in valid]
 
 
-def _read_order(data: bytes, chance: Random) -> str:
+def _read_order(data: bytes, _: Random) -> str:
     try:
         parse_work_order(data.decode("utf-8", "surrogateescape"))
     except UsageError as error:
@@ -241,7 +183,7 @@ def _decisions() -> list[bytes]:
     return [json.dumps(case["decisions"]).encode() for case in vectors("publishing")["decisions"]]
 
 
-def _read_decisions(data: bytes, chance: Random) -> str:
+def _read_decisions(data: bytes, _: Random) -> str:
     try:
         decisions = parse_decisions(data)
     except UsageError as error:
@@ -251,16 +193,14 @@ def _read_decisions(data: bytes, chance: Random) -> str:
 
 
 TARGETS = (
-    Target(
-        "readings, Parquet", 1600, _parquet_files, as_parquet, _read_readings("Parquet"), parquet_bombs, 384
-    ),
+    Target("readings, Parquet", 1600, _parquet_files, as_parquet, _read_readings("Parquet"), _parquet_bombs),
     Target(
         "readings, CSV",
         900,
         lambda: _texts(csv_bytes),
         zipped(as_lines),
         _read_readings("CSV"),
-        lambda good: bombs(b"2026-01-01T12:01:00Z,s1,1,1.5,x\n"),
+        lambda _: bombs.zipped(b"2026-01-01T12:01:00Z,s1,1,1.5,x\n"),
     ),
     Target(
         "readings, JSON lines",
@@ -268,7 +208,7 @@ TARGETS = (
         lambda: _texts(lines_bytes),
         zipped(as_lines),
         _read_readings("JSONLines"),
-        lambda good: bombs(b'{"time":"2026-01-01T12:01:00Z","value":1}\n'),
+        lambda _: bombs.zipped(b'{"time":"2026-01-01T12:01:00Z","value":1}\n'),
     ),
     Target(
         "readings, JSON array",
@@ -276,9 +216,8 @@ TARGETS = (
         lambda: _texts(array_bytes),
         zipped(as_json),
         _read_readings("JSON"),
-        lambda good: bombs(b'{"time":"2026-01-01T12:01:00Z","value":1},'),
+        lambda _: bombs.zipped(b'{"time":"2026-01-01T12:01:00Z","value":1},'),
     ),
-    Target("models", 1800, _model_files, as_model, _read_model),
     Target("current.json", 900, _histories, as_json, _read_current, grows_mib=64),
     Target("sensor lists of pods", 400, _lists, as_lines, _read_sensor_file, grows_mib=64),
     Target("sensor lists of users", 400, _lists, as_lines, _read_list, grows_mib=64),

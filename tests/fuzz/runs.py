@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from contract_vectors import vectors
 from delivering import OWN, SHARED, Pod, Run, claim
-from fuzz.mutate import as_bytes, as_json, as_lines, as_parquet, as_text, changed
+from fuzz import bombs
+from fuzz.mutate import as_json, as_lines, as_parquet
 from fuzz.target import READ, Target, refusal
 from scorer.contract.outcome import Decision, Header, SensorError
 from scorer.contract.work import CSV, Output, UsageError
@@ -20,7 +21,6 @@ from scorer.errors import InputError
 from scorer.guard.state import update
 from scorer.logs import Log
 from scorer.readings import Reject
-from scorer.report.load import load
 from scorer.shard_index import digest_of, index_path
 from scorer.storage import Blob, StorageError
 from scorer.storage.memory import MemoryStore
@@ -42,7 +42,8 @@ class Quiet(Log):
     """A log that nobody reads."""
 
     def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        assert "\n" not in message
+        assert level in ("info", "warning", "error"), fields
+        refusal(level, message, "", among=(level,))
 
 
 class Ready(MemoryStore):
@@ -59,7 +60,7 @@ class Ready(MemoryStore):
 
 
 @cache
-def _published(layout: str, stage: str) -> tuple[Any, dict[str, Blob]]:
+def published(layout: str, stage: str) -> tuple[Any, dict[str, Blob]]:
     """A run, and its store when it was scored or published."""
     store = Ready({})
     observed = {sensor: told() for sensor in "abc"}
@@ -69,11 +70,11 @@ def _published(layout: str, stage: str) -> tuple[Any, dict[str, Blob]]:
     return run, dict(store.objects())
 
 
-def _places(stage: str, kinds: Sequence[str]) -> list[bytes]:
+def objects_in(stage: str, kinds: Sequence[str]) -> list[bytes]:
     """Each object as a case: layout and path as its first line, then its bytes."""
     found = []
     for layout in LAYOUTS:
-        _, objects = _published(layout, stage)
+        _, objects = published(layout, stage)
         for path, blob in objects.items():
             if any(kind in path for kind in kinds):
                 found.append(f"{layout} {path}\n".encode() + blob.data)
@@ -81,7 +82,23 @@ def _places(stage: str, kinds: Sequence[str]) -> list[bytes]:
     return found
 
 
-def _within(data: bytes, others: Sequence[bytes], chance: Random) -> bytes:
+def bombs_of(stage: str) -> Callable[[Sequence[bytes]], list[bytes]]:
+    """Predictions that inflate to more than a pod has."""
+
+    def files(_: Sequence[bytes]) -> list[bytes]:
+        found = []
+        for layout, name in (("own", "/a.parquet"), ("shared", "/part-")):
+            _, objects = published(layout, stage)
+            for path in (path for path in objects if name in path and path.endswith(".parquet")):
+                for column in ("value", "score"):
+                    made = bombs.paged(objects[path].data, column, [6, 1, 1000])
+                    found += [f"{layout} {path}\n".encode() + data for data in made]
+        return found
+
+    return files
+
+
+def within(data: bytes, others: Sequence[bytes], chance: Random) -> bytes:
     """Breaks the object behind the first line, as what it is."""
     head, _, body = data.partition(b"\n")
     if chance.random() < 0.02:
@@ -90,23 +107,29 @@ def _within(data: bytes, others: Sequence[bytes], chance: Random) -> bytes:
     return head + b"\n" + mutator(body, [other.partition(b"\n")[2] for other in others], chance)
 
 
-def _broken(stage: str, data: bytes) -> tuple[str, Any, Ready, str]:
-    """Layout, run and store with one object broken: its bytes, its metadata, or not there."""
+class Broken(NamedTuple):
+    """A run in whose store one object is broken: its bytes, its metadata, or it is not there."""
+
+    output: Output
+    run: Any
+    store: Ready
+    path: str
+
+
+def broken(stage: str, data: bytes) -> Broken:
     head, _, body = data.partition(b"\n")
     layout, path = head.decode().split(" ")
-    run, objects = _published(layout, stage)
+    run, objects = published(layout, stage)
     store = Ready(objects)
     name = path.rstrip("?!")
-    old = objects[name]
     if path.endswith("!"):
         del store.objects()[name]
     elif path.endswith("?"):
-        metadata = _metadata(body)
-        store.objects()[name] = old._replace(metadata=metadata, etag="broken")
+        store.objects()[name] = objects[name]._replace(metadata=_metadata(body), etag="broken")
     else:
-        store.objects()[name] = old._replace(data=body, etag="broken")
+        store.objects()[name] = objects[name]._replace(data=body, etag="broken")
         _follow(store, name, body)
-    return layout, run, store, name
+    return Broken(LAYOUTS[layout], run, store, name)
 
 
 def _metadata(body: bytes) -> dict[str, str]:
@@ -120,85 +143,81 @@ def _metadata(body: bytes) -> dict[str, str]:
 
 
 def _follow(store: Ready, name: str, body: bytes) -> None:
-    """A broken index that its shard names by its digest: else it is refused before it is read."""
-    if "/_index/" not in name:
-        return
-    for path, blob in list(store.objects().items()):
-        if index_path(path, blob.metadata.get("index", "")) == name:
-            digest = digest_of(body)
-            store.objects()[path] = blob._replace(metadata={**blob.metadata, "index": digest})
-            store.objects()[index_path(path, digest)] = Blob(name, "i", body, {})
+    """A broken index is the one that its shard names, and of a broken shard the index has the digest: else
+    they are refused before they are read.
+    """
+    objects = store.objects()
+    if "index" in objects[name].metadata:
+        index = objects[index_path(name, objects[name].metadata["index"])].data
+        told = json.loads(index) | {"sha256": hashlib.sha256(body).hexdigest()}
+        _reindex(store, name, json.dumps(told).encode())
+    elif "/_index/" in name:
+        for path, blob in list(objects.items()):
+            if index_path(path, blob.metadata.get("index", "")) == name:
+                _reindex(store, path, body)
 
 
-def _verify(data: bytes, chance: Random) -> str:
-    layout, run, store, name = _broken("published", data)
+def _reindex(store: Ready, shard: str, index: bytes) -> None:
+    blob, digest = store.objects()[shard], digest_of(index)
+    store.objects()[shard] = blob._replace(metadata={**blob.metadata, "index": digest})
+    store.objects()[index_path(shard, digest)] = Blob(index_path(shard, digest), "i", index, {})
+
+
+def _verify(data: bytes, _: Random) -> str:
+    damaged = broken("published", data)
     try:
-        proof = verify(store, UID)
-    except InputError as error:
-        return refusal("InputError", str(error), "manifest", among=("InputError",))
-    except StorageError as error:
-        return refusal("StorageError", str(error), "a", among=("StorageError",))
+        proof = verify(damaged.store, UID)
+    except (InputError, StorageError) as error:
+        return refusal(
+            type(error).__name__, str(error), damaged.path, among=("InputError", "UnavailableError")
+        )
     for finding in (*proof.findings, *proof.notes):
-        assert "\n" not in finding, finding
-        finding.encode()
+        refusal("found wrong", finding, "", among=("found wrong",))
     return READ if proof.holds else "found wrong"
 
 
-def _publish(data: bytes, chance: Random) -> str:
-    layout, run, store, name = _broken("scored", data)
-    run.store = store
+def _publish(data: bytes, _: Random) -> str:
+    damaged = broken("scored", data)
+    damaged.run.store = damaged.store
     try:
-        published = run.publish()
+        done = damaged.run.publish()
     except (StorageError, UsageError) as error:
-        return refusal(type(error).__name__, str(error), "a", among=("UnavailableError", "UsageError"))
-    assert published.manifest
-    proof = verify(store, UID)
-    return READ if proof.holds else "found wrong"
+        return refusal(type(error).__name__, str(error), "/", among=("UnavailableError", "UsageError"))
+    assert done.manifest
+    return READ if verify(damaged.store, UID).holds else "found wrong"
 
 
-def _report(data: bytes, chance: Random) -> str:
-    layout, run, store, name = _broken("scored", data)
-    try:
-        load(store, UID)
-    except InputError as error:
-        return refusal("InputError", str(error), "runs/run-01", "predictions", among=("InputError",))
-    except SensorError as error:
-        return refusal(error.reason, error.message, name, among=("OutputCorrupt", "OutputTooLarge"))
-    return READ
+OUTPUTS = ("OutputCorrupt", "OutputTooLarge")
 
 
-def _deliver(data: bytes, chance: Random) -> str:
+def _deliver(data: bytes, _: Random) -> str:
     """A later run writes beside and over what is broken."""
-    layout, run, store, name = _broken("scored", data)
-    later = Pod(store, LAYOUTS[layout], claim(2), {"a": "y", "d": "y"})
-    kinds = set()
+    damaged = broken("scored", data)
+    later = Pod(damaged.store, damaged.output, claim(2), {"a": "y", "d": "y"})
     try:
         later.look()
     except SensorError as error:
-        return refusal(error.reason, error.message, name, "part-", among=("OutputCorrupt", "OutputTooLarge"))
+        return refusal(error.reason, error.message, "predictions/", among=OUTPUTS)
     for sensor in later.made_from:
         later.deliver(sensor)
     assert set(later.decided) == {"a", "d"}, later.decided
     for sensor, decision in later.decided.items():
-        kinds.add(decision.kind)
         if decision.reason:
-            refusal(
-                decision.reason,
-                decision.message,
-                f"sensor {sensor}",
-                among=("OutputCorrupt", "OutputTooLarge", "Superseded", "StorageUnavailable"),
-            )
-    return READ if kinds == {"Scored"} else "/".join(sorted(kinds))
+            among = (*OUTPUTS, "Superseded", "StorageUnavailable", "Interrupted")
+            refusal(decision.reason, decision.message, f"sensor {sensor}", among=among)
+    kinds = sorted({decision.kind for decision in later.decided.values()})
+    return READ if kinds == ["Scored"] else ", ".join(kinds)
 
 
 def _notes() -> list[bytes]:
     attempts = [
-        {"attempt": f"2026-01-01T13:00:0{n}.000Z", "inHand": sensor} for n, sensor in enumerate((None, "a", "a"))
+        {"attempt": f"2026-01-01T13:00:0{n}.000Z", "inHand": sensor}
+        for n, sensor in enumerate((None, "a", "a"))
     ]
     return [json.dumps({"attempts": attempts[:count]}).encode() for count in (0, 1, 2, 3)]
 
 
-def _in_hand(data: bytes, chance: Random) -> str:
+def _in_hand(data: bytes, _: Random) -> str:
     store = MemoryStore()
     store.put("runs/u/inhand/00000.json", data)
     deaths = Deaths(store, Header("u", 0, 0, "2026-01-01T13:00:09.000Z"))
@@ -217,8 +236,8 @@ def _guarded() -> tuple[bytes, ...]:
     for windows in (3, 12):
         store = Ready({})
         for number in range(windows):
-            for sensor, changes in {"a": ALL, "b": {**STUCK}, "c": SPIKES, "d": WELL}.items():
-                update(store, hour(number), {sensor: told(**changes)}, Quiet())
+            for sensor, changes in {"a": ALL, "b": STUCK, "c": SPIKES, "d": WELL}.items():
+                update(store, hour(number), {sensor: told(**dict(changes))}, Quiet())
         found += [blob.data for blob in store.objects().values()]
     return tuple(found)
 
@@ -241,7 +260,7 @@ def _observations() -> list[bytes]:
     return [json.dumps(told(**changes)).encode() for changes in (WELL, STUCK, {**ALL, "u": 9})]
 
 
-def _observed(data: bytes, chance: Random) -> str:
+def _observed(data: bytes, _: Random) -> str:
     try:
         facts = json.loads(data)
     except (ValueError, RecursionError):
@@ -275,7 +294,7 @@ def _published_messages() -> list[bytes]:
     return [json.dumps(case["message"]).encode() for case in vectors("publishing")["messages"]]
 
 
-def _published_message(data: bytes, chance: Random) -> str:
+def _published_message(data: bytes, _: Random) -> str:
     try:
         parse_published(data.decode("utf-8", "replace"), RUN, 0)
     except ContractError as error:
@@ -283,20 +302,47 @@ def _published_message(data: bytes, chance: Random) -> str:
     return READ
 
 
-def _all(stage: str, *kinds: str) -> Callable[[], list[bytes]]:
-    return lambda: _places(stage, kinds)
+def objects_of(stage: str, *kinds: str) -> Callable[[], list[bytes]]:
+    return lambda: objects_in(stage, kinds)
 
 
 TARGETS = (
-    Target("verify: manifest, _SUCCESS, tables", 900, _all("published", "runs/", "_SUCCESS", "anom"), _within, _verify),
-    Target("verify: predictions, shards, indexes", 900, _all("published", "predictions/", "rejected/"), _within, _verify),
-    Target("publish: outcomes, predictions", 600, _all("scored", "runs/", "predictions/"), _within, _publish),
-    Target("report: outcomes, predictions", 500, _all("scored", "runs/", "predictions/"), _within, _report),
-    Target("deliver beside broken predictions", 700, _all("scored", "predictions/", "rejected/"), _within, _deliver),
+    Target(
+        "verify: manifest, _SUCCESS, tables",
+        900,
+        objects_of("published", "runs/", "_SUCCESS", "anom"),
+        within,
+        _verify,
+    ),
+    Target(
+        "verify: predictions, shards, indexes",
+        900,
+        objects_of("published", "predictions/", "rejected/"),
+        within,
+        _verify,
+        bombs_of("published"),
+    ),
+    Target(
+        "publish: outcomes, predictions", 600, objects_of("scored", "runs/", "predictions/"), within, _publish
+    ),
+    Target(
+        "deliver beside broken predictions",
+        700,
+        objects_of("scored", "predictions/", "rejected/"),
+        within,
+        _deliver,
+        bombs_of("scored"),
+    ),
     Target("notes of what is in hand", 400, _notes, as_json, _in_hand, grows_mib=64),
     Target("memory of the guard", 700, _guarded, as_json, _guard, grows_mib=64),
     Target("observations of the guard", 400, _observations, as_json, _observed, grows_mib=64),
     Target("termination messages", 800, _messages, as_json, _message, grows_mib=64),
-    Target("termination messages of the publish stage", 500, _published_messages, as_json, _published_message, grows_mib=64),
+    Target(
+        "termination messages of the publish stage",
+        500,
+        _published_messages,
+        as_json,
+        _published_message,
+        grows_mib=64,
+    ),
 )
-assert (as_bytes, as_text, changed, io)

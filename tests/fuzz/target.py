@@ -23,7 +23,7 @@ class Target(NamedTuple):
     mutator: Mutator
     read: Callable[[bytes, Random], str]
     """READ, or the reason for which it was refused. Raises whatever is a defect."""
-    extra: Callable[[Sequence[bytes]], Sequence[bytes]] = lambda good: ()
+    unbroken: Callable[[Sequence[bytes]], Sequence[bytes]] = lambda _: ()
     """Files that are fed as they are, after the good ones."""
     grows_mib: int = 256
     """How much memory may grow over all files: what a pod of 512 MiB has beside what is loaded anyway."""
@@ -37,5 +37,4 @@ def refusal(reason: str, sentence: str, *names: str, among: Sequence[str]) -> st
     assert "\n" not in sentence, f"a sentence of several lines: {sentence[:300]!r}"
     assert len(sentence) <= MAX_SENTENCE, f"a sentence of {len(sentence)} characters: {sentence[:300]!r}"
     assert any(name in sentence for name in names), f"a sentence that names none of {names}: {sentence!r}"
-    sentence.encode()  # half of a surrogate pair ends in a traceback where it is shown
     return reason

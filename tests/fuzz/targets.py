@@ -1,8 +1,19 @@
-"""All targets by name."""
+"""All targets by name, and each one's module: a process that feeds one loads no more than that."""
 
 from __future__ import annotations
 
-from fuzz import readers, runs
+from importlib import import_module
+
 from fuzz.target import Target
 
-TARGETS: dict[str, Target] = {target.name: target for target in (*readers.TARGETS, *runs.TARGETS)}
+MODULES = ("readers", "models", "pickles", "runs", "reports")
+
+
+def targets(module: str) -> dict[str, Target]:
+    """A module's targets by name."""
+    return {target.name: target for target in import_module(f"fuzz.{module}").TARGETS}
+
+
+def all_targets() -> dict[str, tuple[str, Target]]:
+    """All of them, with their modules."""
+    return {name: (module, target) for module in MODULES for name, target in targets(module).items()}

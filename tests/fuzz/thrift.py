@@ -58,7 +58,9 @@ def write_struct(node: Node) -> bytes:
 
 def nodes(node: Node) -> list[Node]:
     """This node and all inside."""
-    inner = [value for _, value in node.value] if node.kind == STRUCT else node.value if node.kind == LIST else []
+    inner = (
+        [value for _, value in node.value] if node.kind == STRUCT else node.value if node.kind == LIST else []
+    )
     return [node, *(found for part in inner for found in nodes(part))]
 
 

@@ -36,7 +36,11 @@ def add(subparsers: Subparsers) -> None:
     showing.add_argument("sensor")
     showing.add_argument("--version", metavar="ID", help="default: the one in use")
     verifying = actions.add_parser(
-        "verify", help="read every version's file again: digest, form, and which one counts"
+        "verify",
+        help="read every version's file again: digest, form, and which one counts",
+        description="Proves that every version's file is the one that was registered, can be used, and that "
+        "current.json leads to one. That a model equals scikit-learn was proved when it was registered: that "
+        "takes the estimator, which is not kept.",
     )
     verifying.add_argument(
         "--window", metavar="START/END", help="score these readings too, and show how many are flagged"

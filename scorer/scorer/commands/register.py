@@ -94,7 +94,7 @@ def _register(options: argparse.Namespace) -> int:
 
 
 def registering(address: StoreAddress, how: Settings, accepted: Accepted) -> Steps:
-    """What a process needs to register: it loads scikit-learn."""
+    """What a process needs to register. It loads scikit-learn with the first pickle."""
     from scorer.fit.incoming import Registering
 
     return Registering(store_at(address), how, accepted)

@@ -15,8 +15,8 @@ from scorer.contract.exits import Exit
 from scorer.errors import InputError
 
 if TYPE_CHECKING:
+    from scorer.fit.built import Trained
     from scorer.fit.parallel import Failure, Result
-    from scorer.fit.train import Trained
 
 FEW = 40
 """Sensors that still make a table to read, each with its own warnings."""

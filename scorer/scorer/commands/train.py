@@ -113,7 +113,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def features_of(text: str) -> tuple[str, ...]:
     """Names with commas between. Raises InputError."""
+    from scorer.model.file import OUTPUT_COLUMNS
+
     names = tuple(name.strip() for name in text.split(","))
     if not all(names) or len(set(names)) != len(names):
         raise InputError(f"--features is {text!r}: wanted different names with commas between")
+    if taken := OUTPUT_COLUMNS & set(names):
+        raise InputError(f"--features holds {min(taken)!r}: predictions have a column of that name")
     return names

@@ -222,7 +222,7 @@ def _object(value: Any, field: str, required: list[str], optional: tuple[str, ..
         raise UsageError(f"work order: {field} is {_short(value)}: wanted an object")
     for key in value:
         if key not in required and key not in optional:
-            raise UsageError(f"work order: {inside}{key} is not known to this scorer")
+            raise UsageError(f"work order: {inside}{key:.80} is not known to this scorer")
     for key in required:
         if key not in value:
             raise UsageError(f"work order: {inside}{key} is missing")

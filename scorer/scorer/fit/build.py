@@ -9,7 +9,7 @@ import numpy as np
 import sklearn
 
 from scorer.contract.outcome import SensorError
-from scorer.errors import InputError
+from scorer.fit.built import Built, FitError
 from scorer.fit.export import ExportError, export, prove
 from scorer.fit.facts import Finding, facts, findings
 from scorer.model import anomalies, scores, stored_scores
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 20
 """Fewer readings than this give a border of chance, and prove little."""
-
-
-class FitError(InputError):
-    """A model that cannot be made of these readings, in one sentence."""
-
-
-class Built(NamedTuple):
-    """A model file that is not registered yet, and what a user should know of it."""
-
-    data: bytes
-    training: Mapping[str, Any]
-    findings: tuple[Finding, ...]
-    """Why it cannot tell normal from not."""
-    notes: tuple[Finding, ...] = ()
-    """What else should be known."""
 
 
 class Given(NamedTuple):
@@ -138,13 +123,6 @@ def enough(
             f"wanted at least {LEAST_ROWS}",
         )
     return readings
-
-
-def refuse(sensor: str, found: tuple[Finding, ...], strictly: bool) -> None:
-    """Raises FitError for a model that cannot tell normal from not, where that is not just to be told."""
-    if found and strictly:
-        said = "; ".join(f"{each.name}: {each.message}" for each in found)
-        raise FitError(f"sensor {sensor}: refused: {said}")
 
 
 def made_here() -> dict[str, str]:

@@ -7,14 +7,15 @@ Three steps, so that many sensors' reads and writes can wait for the store while
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scorer.fit.build import LEAST_ROWS, Built, FitError, Given, build, enough, made_here, refuse
+from scorer.fit.build import LEAST_ROWS, Given, build, enough, made_here
+from scorer.fit.built import Built, FitError, Trained, refuse, trained
 from scorer.fit.estimators import TOLERANCE, Estimator, check_estimator, pipeline, settings
 from scorer.fit.facts import Finding
-from scorer.fit.register import Registered, register
+from scorer.fit.register import register
 from scorer.fit.settings import Settings
 from scorer.readings import Reader
 from scorer.sources import Found, Sources
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
     from scorer.window import Window
 
 __all__ = ["DEFAULTS", "LEAST_ROWS", "TOLERANCE", "FitError", "Settings", "Trained", "Training", "train"]
-
-
-class Trained(NamedTuple):
-    """A registered model, and what a user should know of it."""
-
-    registered: Registered
-    rows: int
-    flagged: float
-    """Share of the training readings that the model calls anomalies."""
-    findings: tuple[Finding, ...]
-    vectors: int | None = None
 
 
 DEFAULTS = Settings()
@@ -80,15 +70,6 @@ def train(store: Store, sensor: str, window: Window, how: Settings = DEFAULTS) -
     """
     training = Training(store, window, how)
     return training.write(sensor, training.build(sensor, training.read(sensor)))
-
-
-def trained(registered: Registered, built: Built) -> Trained:
-    """What a user should know of a model that is registered now."""
-    told = built.training
-    known = built.findings + built.notes
-    return Trained(
-        registered, told.get("rows", 0), told.get("flagged", 0.0), known, told.get("supportVectors")
-    )
 
 
 def _fit(sensor: str, wanted: Estimator, values: NDArray[np.float64]) -> tuple[Any, tuple[Finding, ...]]:

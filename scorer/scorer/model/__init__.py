@@ -48,6 +48,8 @@ class Model(NamedTuple):
     metadata: Mapping[str, Any]
     border_is_anomaly: bool
     """Whether a score of exactly the threshold is an anomaly: each estimator has its rule."""
+    block: int = LEAST_BLOCK
+    """Rows that go through the transforms together."""
     accepts_missing: bool = False
     """Whether values may be NaN: a stage fills them in."""
     plugin: PluginPart | None = None
@@ -83,7 +85,7 @@ def decisions(model: Model, rows: Array) -> Array:
 
 def _fixed_order_decisions(model: Model, rows: Array) -> Array:
     form, arrays = _estimator(model)
-    size = _block_rows(model.stages)
+    size = block_rows(model.stages)
     found = np.empty(len(rows))
     for start in range(0, len(rows), size):
         columns = _transformed(model, rows[start : start + size])
@@ -109,11 +111,11 @@ def _quick_decisions(model: Model, rows: Array) -> tuple[Array, float | Array]:
     form, arrays = _estimator(model)
     if form.quick is None:
         return _fixed_order_decisions(model, rows), 0.0
-    size = _block_rows(model.stages[:-1])
-    if len(rows) <= size:
+    if len(rows) <= model.block:
         columns = _transformed(model, rows)
         return form.quick.apply(arrays, columns), form.quick.error(arrays, columns)
-    parts = [_quick_decisions(model, rows[start : start + size]) for start in range(0, len(rows), size)]
+    starts = range(0, len(rows), model.block)
+    parts = [_quick_decisions(model, rows[start : start + model.block]) for start in starts]
     errors = [error for _, error in parts]
     joined = errors[0] if isinstance(errors[0], float) else np.concatenate(errors)
     return np.concatenate([found for found, _ in parts]), joined
@@ -137,7 +139,7 @@ def _transformed(model: Model, rows: Array) -> Array:
     return columns
 
 
-def _block_rows(stages: Sequence[tuple[str, Prepared]]) -> int:
+def block_rows(stages: Sequence[tuple[str, Prepared]]) -> int:
     """Rows that go through these stages together."""
     widest = max((FORMS[form].width(arrays) for form, arrays in stages), default=1)
     return max(LEAST_BLOCK, BLOCK_BYTES // (8 * widest))

@@ -31,7 +31,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from scorer.contract.outcome import SensorError
-from scorer.model import Model, PluginPart
+from scorer.model import Model, PluginPart, block_rows
 from scorer.model.forms import FORMS
 from scorer.model.grid import SCALES
 
@@ -127,6 +127,7 @@ def read_model(data: bytes, version: str = "") -> Model:
         sha256=sha256,
         metadata=header,
         border_is_anomaly=last.border_is_anomaly,
+        block=block_rows(prepared[:-1]),
         accepts_missing=_fills_missing(forms),
     )
 

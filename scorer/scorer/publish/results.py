@@ -99,7 +99,7 @@ def read_results(store: Store, path: str) -> Told:
     try:
         hear({}, outcome, result_of)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InputError(f"{path} is not an outcome of the scorer: {error!r}") from error
+        raise InputError(f"{path} is not an outcome of the scorer: {error!r:.200}") from error
     return outcome
 
 

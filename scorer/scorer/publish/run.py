@@ -185,17 +185,17 @@ def _shards(outputs: Outputs, found: Sequence[Result], log: Log) -> list[Json]:
         return []
     scored = {outputs.shard(result.sensor) for result in found if result.state == SCORED}
 
-    def read(path: str) -> Json | SensorError:
+    def read(path: str) -> Json | str:
         try:
             there = look(outputs.store, path)
         except SensorError as error:
-            return error
+            return str(error)
         about = there.contents
         return {"path": path, "index": there.digest, "sha256": about.sha256 if about else ""}
 
     shards = []
     for told in in_order([outputs.shard_path(shard) for shard in sorted(scored)], read, lambda _: 0):
-        if isinstance(told, SensorError):
+        if isinstance(told, str):
             log.error(f"shard left out of the manifest: {told}")
         else:
             shards.append(told)

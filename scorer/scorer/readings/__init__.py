@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from scorer.contract.work import ReadingsSource
 from scorer.readings.accounting import MAX_DECODED_BYTES, MAX_REJECTS, Columns, Readings, Reject, account
-from scorer.readings.batch import Batch, Plan, span_of
+from scorer.readings.batch import Batch, Plan, said_of, span_of
 from scorer.readings.formats import file_batches
 from scorer.readings.zones import Zone
 from scorer.sources import File, Found
@@ -52,7 +52,7 @@ class Reader:
         if found.sensors is None:
             lost: list[str] = []
             batches = self._batches(found, None, columns.features, lost)
-            return account(batches, columns, accepts_missing=accepts_missing)._replace(lost="; ".join(lost))
+            return account(batches, columns, accepts_missing=accepts_missing)._replace(lost=said_of(lost))
         if self._shared is None:
             from scorer.readings.shared import Shared  # here: most files are one sensor's
 
@@ -68,7 +68,9 @@ class Reader:
         if names is not None:
             from scorer.readings.sensors import sensor_columns
 
-            plan = plan._replace(sensors=(sensor_columns(self._source.columns.sensor), names))
+            named = sensor_columns(self._source.columns.sensor)
+            wanted = None if names.all_wanted else named.wanted(names.names)
+            plan = plan._replace(sensors=(named, names), wanted=wanted)
         for file in found.files:
             for batch in file_batches(file, self._source.format, plan, lost):
                 yield file.path, batch

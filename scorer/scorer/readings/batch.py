@@ -56,6 +56,8 @@ class Plan(NamedTuple):
     """Of times that are written without one."""
     sensors: tuple[SensorColumns, SensorNames] | None = None
     """Of a file that sensors share: the columns that name a record's sensor, and the sensors wanted."""
+    wanted: Sequence[Sequence[str]] | None = None
+    """What wanted sensors have in each of those columns; None if that cannot be told, or all are wanted."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,7 +89,8 @@ class ColumnError(SensorError):
     """A file does not have a column that is wanted, or has it twice."""
 
     def __init__(self, path: str, column: str, there: Sequence[str], wanted: str) -> None:
-        found = "twice" if column in there else f"not there (columns: {', '.join(there)[:200]})"
+        names = plain(", ".join(there[:50]))[:200]
+        found = "twice" if column in there else f"not there (columns: {names})"
         super().__init__(
             "SchemaMismatch", f"readings {path}: column {column!r} is {found}: wanted one {wanted}"
         )
@@ -124,6 +127,17 @@ def of_the_window(batch: Batch, plan: Plan) -> Batch:
     if batch.sensors is not None:
         inside &= batch.sensors >= 0
     return batch if inside.all() else chosen(batch, inside)
+
+
+def said_of(lost: Sequence[str]) -> str:
+    """Sentences on what was lost as one, of which the first few say enough."""
+    more = [f"and {len(lost) - 3} more such files"] if len(lost) > 3 else []
+    return "; ".join([*lost[:3], *more])
+
+
+def plain(text: str) -> str:
+    """What can stand in a sentence: one line that can be written anywhere."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def cut(text: str) -> str:

@@ -21,10 +21,9 @@ from scorer.columns import numbers
 from scorer.contract.outcome import SensorError
 from scorer.readings.batch import Batch, ColumnError, Plan, of_the_window
 from scorer.readings.cells import MISSING_WORDS, csv_numbers, present
-from scorer.readings.coded import coded_column
 from scorer.readings.local import resolved
 from scorer.readings.records import Records, Tally, batch_of
-from scorer.readings.sensors import UNNAMED, sensor_places
+from scorer.readings.sensors import of_the_pack
 from scorer.readings.text import line_blocks
 from scorer.readings.times import parse_times
 
@@ -125,11 +124,10 @@ def _table(block: bytes, layout: _Layout) -> pa.Table | None:
 def _fast(table: pa.Table, layout: _Layout, plan: Plan, first: int, tally: Tally) -> Batch | None:
     """The block's records of the window; None if something is no number or time: then it must be told."""
     try:
-        sensors = _sensors(table, layout, plan)
+        # Of most rows of a shared file, other sensors', nobody need look at times and values.
+        kept, sensors, unnamed = of_the_pack([table.column(str(place)) for place in layout.sensors], plan)
     except UnicodeDecodeError:
         return None
-    # Of a shared file most records are other sensors', at whose times and values nobody need look.
-    kept = None if sensors is None else np.flatnonzero((sensors >= 0) | (sensors == UNNAMED))
     values = _values(table, layout, kept)
     data, starts, lengths, missing = _texts(table.column(str(layout.time)))
     if kept is not None:
@@ -144,9 +142,7 @@ def _fast(table: pa.Table, layout: _Layout, plan: Plan, first: int, tally: Tally
 
     times, faults, texts = resolved(said, missing, plan.zone, records, shown)
     tally.fine(len(table))
-    if sensors is not None:
-        sensors = sensors[kept]
-        tally.unnamed(int(np.count_nonzero(sensors == UNNAMED)))
+    tally.unnamed(unnamed)
     return of_the_window(Batch(records, times, faults, values, None, texts, sensors), plan)
 
 
@@ -164,12 +160,6 @@ def _values(table: pa.Table, layout: _Layout, kept: NDArray[np.intp] | None) -> 
             return None
         found[null, feature] = np.nan
     return found
-
-
-def _sensors(table: pa.Table, layout: _Layout, plan: Plan) -> NDArray[np.int32] | None:
-    if not plan.sensors:
-        return None
-    return sensor_places([coded_column(table.column(str(place))) for place in layout.sensors], *plan.sensors)
 
 
 def _texts(

@@ -11,7 +11,7 @@ from scorer.contract.outcome import SensorError
 from scorer.readings.batch import MALFORMED_ROW, MAX_TEXTS, NOT_A_TIME, TIME, Batch, Plan, cut, of_the_window
 from scorer.readings.coded import coded_texts
 from scorer.readings.local import resolved_texts
-from scorer.readings.sensors import UNNAMED, nameless, sensor_places
+from scorer.readings.sensors import UNNAMED, said_of_unnamed, sensor_places
 from scorer.readings.text import MAX_MALFORMED
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Tally:
                 f"the first is record {record}, which begins {cut(text)!r}"
             )
         if self._unnamed:
-            self._lost.append(nameless(self._path, self._unnamed))
+            self._lost.append(said_of_unnamed(self._path, self._unnamed))
 
     def _corrupt(self, what: str) -> SensorError:
         return SensorError("ReadingsCorrupt", f"readings {self._path} {what}")

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from scorer.contract.outcome import SensorError
-from scorer.readings.coded import Coded, combined, joined
+from scorer.readings.coded import Coded, coded_column, combined, joined, narrowed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from scorer.readings.batch import Plan
 
 OTHER = -1
 """Place of a sensor that nobody wants."""
@@ -37,15 +40,19 @@ class SensorColumns(NamedTuple):
             part + literal for part, literal in zip(parts, self.literals[1:], strict=True)
         )
 
-    def parts(self, sensor: str) -> tuple[str, ...] | None:
-        """The columns' texts of a sensor; None if there are none, or if other texts give its name too."""
-        found = [
-            re.fullmatch(group.join(map(re.escape, self.literals)), sensor, re.DOTALL)
-            for group in ("(.+)", "(.+?)")
+    def wanted(self, sensors: Sequence[str]) -> list[list[str]] | None:
+        """Each column's texts of these sensors, in order; None if other texts may give their names too."""
+        patterns = [
+            re.compile(group.join(map(re.escape, self.literals)), re.DOTALL) for group in ("(.+)", "(.+?)")
         ]
-        if not found[0] or not found[1] or found[0].groups() != found[1].groups():
-            return None
-        return found[0].groups()
+        found: list[tuple[str, ...]] = []
+        for sensor in sensors:
+            # As much as possible in the first column, and as little: the same, if there is one way only.
+            ways = [pattern.fullmatch(sensor) for pattern in patterns]
+            if not ways[0] or not ways[1] or ways[0].groups() != ways[1].groups():
+                return None
+            found.append(ways[0].groups())
+        return [sorted(set(texts)) for texts in zip(*found, strict=True)]
 
 
 class SensorNames:
@@ -74,7 +81,7 @@ class SensorNames:
         return self._open
 
 
-def nameless(path: str, records: int) -> str:
+def said_of_unnamed(path: str, records: int) -> str:
     """What is said of records that nobody can be given."""
     return f"readings {path}: {records} records name no sensor"
 
@@ -91,6 +98,29 @@ def sensor_columns(text: str) -> SensorColumns:
             "or one like device-{Device}-tag-{Tag}",
         )
     return SensorColumns(tuple(pieces[1::2]), tuple(pieces[::2]))
+
+
+class OfThePack(NamedTuple):
+    """Which rows of a piece of a file are to be looked at, and whose they are."""
+
+    rows: NDArray[np.intp] | None = None
+    """None for all."""
+    sensors: NDArray[np.int32] | None = None
+    """Their places in the names; None in a file of one sensor."""
+    unnamed: int = 0
+    """How many rows of the piece name no sensor."""
+
+
+def of_the_pack(columns: Sequence[pa.ChunkedArray], plan: Plan) -> OfThePack:
+    """The rows of a shared file's piece, by its sensor columns (texts as dictionaries, or numbers)."""
+    if plan.sensors is None:
+        return OfThePack()
+    if plan.wanted is None or any(pa.types.is_floating(column.type) for column in columns):
+        sensors = sensor_places([coded_column(column) for column in columns], *plan.sensors)
+        return OfThePack(None, sensors, int(np.count_nonzero(sensors == UNNAMED)))
+    rows, unnamed = narrowed(columns, plan.wanted)
+    sensors = sensor_places([coded_column(column, rows) for column in columns], *plan.sensors)
+    return OfThePack(rows, sensors, unnamed)
 
 
 def sensor_places(coded: Sequence[Coded], columns: SensorColumns, names: SensorNames) -> NDArray[np.int32]:

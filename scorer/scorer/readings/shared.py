@@ -15,7 +15,7 @@ import numpy as np
 
 from scorer.contract.outcome import SensorError
 from scorer.readings.accounting import MAX_DECODED_BYTES, too_large
-from scorer.readings.batch import MAX_TEXTS, TIME, Batch, chosen
+from scorer.readings.batch import MAX_TEXTS, TIME, Batch, chosen, said_of
 from scorer.readings.sensors import SensorNames
 from scorer.storage import StorageError
 
@@ -28,6 +28,8 @@ Decode = Callable[["Found", SensorNames, Sequence[str], list[str]], Iterator[tup
 """From files, sensors wanted and columns of numbers: batches with their files' paths. The list takes what
 sentences there are on what was lost."""
 
+MAX_PACK_TEXTS = 20_000
+"""Of a file, what was found where it could not be used; of more rows only the reason is told."""
 MAX_TRIES = 3
 """Of reading the files, when storage is away: its own retries come to it."""
 
@@ -114,27 +116,33 @@ def _packed(
             raise too_large(path, "the window of a pack's sensors")
         batches.append(batch)
         files.append(places[path])
-        texts[places[path]].update(batch.texts)
+        if len(texts[places[path]]) < MAX_PACK_TEXTS:
+            texts[places[path]].update(batch.texts)
     lengths = [len(batch.times) for batch in batches]
     whole = _joined(batches, len(columns))
     sensors = whole.sensors if whole.sensors is not None else np.empty(0, np.int32)
-    # Sorting short numbers is quicker by far, and stable sorting keeps the order of files and records.
-    order = np.argsort(sensors.astype(np.int16) if len(names) < 2**15 else sensors, kind="stable")
+    from_files = np.repeat(np.array(files, np.int32), lengths)
+    if bool(np.any(sensors[1:] < sensors[:-1])):
+        # Sorting short numbers is quicker by far, and stable sorting keeps the order of files and records.
+        order = np.argsort(sensors.astype(np.int16) if len(names) < 2**15 else sensors, kind="stable")
+        whole, from_files = chosen(whole, order), from_files[order]
     bounds = np.concatenate([[0], np.cumsum(np.bincount(sensors, minlength=len(names)))])
     return _Pack(
         columns,
         {name: place for place, name in enumerate(names)},
         bounds,
-        chosen(whole, order),
-        np.repeat(np.array(files, np.int32), lengths)[order],
+        whole,
+        from_files,
         list(places),
         texts,
-        "; ".join(lost),
+        said_of(lost),
     )
 
 
 def _joined(batches: list[Batch], width: int) -> Batch:
     """All batches as one; frees them on the way."""
+    if len(batches) == 1:
+        return batches.pop()
     rows = sum(len(batch.times) for batch in batches)
     whole = Batch(
         np.empty(rows, np.int64),
@@ -161,7 +169,8 @@ def _by_file(pack: _Pack, own: slice, columns: list[int]) -> list[tuple[str, Bat
     files = pack.files[own]
     if not len(files):
         return []
-    edges = [0, *(np.flatnonzero(np.diff(files)) + 1).tolist(), len(files)]
+    changes = (np.flatnonzero(np.diff(files)) + 1).tolist() if len(pack.paths) > 1 else []
+    edges = [0, *changes, len(files)]
     parts = [slice(own.start + start, own.start + end) for start, end in pairwise(edges)]
     return [(pack.paths[pack.files[part.start]], _part(pack, part, columns)) for part in parts]
 

@@ -55,10 +55,17 @@ def parse_times(data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDA
     possible = np.flatnonzero(np.bincount(np.minimum(lengths, LONGEST + 1), minlength=1))
     for length in possible[(possible >= _SECONDS) & (possible <= LONGEST)].tolist():
         which = np.flatnonzero(lengths == length)
-        # Characters first: each place of all texts lies together.
-        texts = data[np.arange(length)[:, None] + starts[which]]
-        _parse(texts, which, found)
+        _parse(_characters(data, starts[which], length), which, found)
     return found
+
+
+def _characters(data: NDArray[np.uint8], starts: NDArray[np.int64], length: int) -> NDArray[np.uint8]:
+    """(characters, texts): each place of all texts lies together. Texts do not overlap, and come in order."""
+    count, first = len(starts), int(starts[0])
+    if int(starts[-1]) - first == (count - 1) * length:  # one after the other, as columns mostly have them
+        return np.ascontiguousarray(data[first : first + count * length].reshape(count, length).T)
+    places: NDArray[np.intp] = np.arange(length)[:, None] + starts
+    return data[places]
 
 
 def _parse(texts: NDArray[np.uint8], which: NDArray[np.intp], found: Times) -> None:

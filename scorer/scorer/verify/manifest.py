@@ -74,8 +74,8 @@ def parse_manifest(data: bytes, path: str) -> Manifest:
             ),
             success=None if told["success"] is None else _text(told, "success"),
         )
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not the manifest of a run: {error!r}") from error
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise InputError(f"{path} is not the manifest of a run: {error!r:.200}") from error
     except ValueError as error:
         raise InputError(f"{path} is not the manifest of a run: {error}") from error
 

@@ -150,7 +150,7 @@ def _check_rejected(store: Store, proof: Proof, manifest: Manifest, row: Row) ->
         proof.see("rejected rows are there", False, f"{of}: {error}")
         return
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        proof.see("rejected rows are there", False, f"{of}: {path} is not the scorer's: {error!r}")
+        proof.see("rejected rows are there", False, f"{of}: {path} is not the scorer's: {error!r:.200}")
         return
     rejected = row["rows_rejected"]
     wanted = (rejected, row["rows_read"], rejected, len(lines) - 1)

@@ -41,7 +41,7 @@ class Proof:
 
     def same(self, name: str, of: str, found: object, wanted: object) -> bool:
         """Looks whether two values are the same."""
-        return self.see(name, found == wanted, f"{of}: found {found}, wanted {wanted}")
+        return self.see(name, found == wanted, f"{of}: found {found!s:.300}, wanted {wanted!s:.300}")
 
     def note(self, text: str) -> None:
         """Tells what is no fault."""

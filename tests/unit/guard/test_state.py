@@ -82,7 +82,7 @@ class Contended(MemoryStore):
 
 
 def test_two_runs_at_once_are_both_remembered() -> None:
-    store = Contended(lambda: publish(store, 9, {"a": WELL}))
+    store: MemoryStore = Contended(lambda: publish(store, 9, {"a": WELL}))
     publish(store, 0, {"a": WELL})
     ends = [window.end for window in read_state(objects(store).popitem()[1])["a"][MODEL].seen]
     assert ends == [int(hour(number).end.timestamp()) for number in (0, 9)]
@@ -90,7 +90,7 @@ def test_two_runs_at_once_are_both_remembered() -> None:
 
 def test_a_store_that_never_stays_is_unavailable() -> None:
     path = state_path(shard_of("a", SHARDS))
-    store = Contended(*[lambda: MemoryStore.put(store, path, b"{}")] * 99)
+    store: MemoryStore = Contended(*[lambda: MemoryStore.put(store, path, b"{}")] * 99)
     with pytest.raises(UnavailableError, match=f"changed by others {TRIES} times"):
         publish(store, 0, {"a": WELL})
 

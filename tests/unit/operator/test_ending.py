@@ -233,6 +233,14 @@ def test_a_pod_that_ended_has_started() -> None:
     assert (decision.status.pending_since, decision.status.verdict) == (None, None)
 
 
+def test_a_pod_that_failed_and_is_tried_again_has_started_too() -> None:
+    job = a_job(0, attempts=1)
+    failed = Observation(job, (a_failed_pod(job, 75, number=0),))
+    run = a_run(pinned(ABC, pending_since=after(-500)), timeouts=PENDING)
+    decision = decide(run, listed=ABC, jobs=seen(failed))
+    assert (decision.status.pending_since, decision.status.verdict) == (failed.pods[0].ended, None)
+
+
 def test_without_the_limit_nothing_is_kept_of_waiting() -> None:
     decision = decide(a_run(pinned(ABC)), listed=ABC, jobs=seen(a_job(0)))
     assert decision.status.pending_since is None

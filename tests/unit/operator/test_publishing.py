@@ -224,6 +224,14 @@ def test_suspend_stops_it_and_resume_makes_it_again() -> None:
     assert (on.status.phase, len(on.actions)) == ("Running", 1)
 
 
+def test_while_suspended_a_lost_message_is_looked_for_but_nothing_made() -> None:
+    job = a_publish_job(state="Complete", finished=NOW, attempts=1)
+    run = a_run(publishing(ABC), suspend=True)
+    again = decide(run, after(10), jobs=seen(Observation(job, (), True)))
+    assert (again.status.phase, again.status.publish_incarnation, again.actions) == ("Suspended", 1, ())
+    assert decide(a_run(again.status, suspend=True)).actions == ()
+
+
 def test_a_job_that_the_api_refuses_fails_the_run() -> None:
     status = decide(a_run(publishing(ABC)), rejected="hourly-publish-x: spec.y: Invalid").status
     assert why(status, "Failed") == "PublishFailed"

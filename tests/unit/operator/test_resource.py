@@ -64,3 +64,11 @@ def test_a_status_that_nobody_of_ours_wrote_is_not_guessed_at(status: Json) -> N
 def test_a_spec_is_whole() -> None:
     """Each field of the spec is read by somebody."""
     assert len(Spec.__dataclass_fields__) == 18
+
+
+def test_a_status_of_an_operator_that_knew_one_stage_only_is_understood() -> None:
+    pinned = {"total": 3, "sha256": "0", "configMap": "x"}
+    old = {"phase": "Running", "startTime": "2026-01-01T13:00:10Z", "sensorSet": pinned}
+    status = parse_run(run_body() | {"status": old}).status
+    assert (status.stage, status.models_as_of) == ("Score", None)
+    assert status.stopwatch.elapsed(datetime(2026, 1, 1, 13, 0, 40, tzinfo=UTC)) == 30

@@ -6,6 +6,8 @@ import hashlib
 import json
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,7 @@ def test_a_defect_is_shown_whole(url: str, run: Run, monkeypatch: pytest.MonkeyP
         (["--estimator", "IsolationForest", "--gamma", "1"], "--gamma is 1.0: IsolationForest has none"),
         (["--features", "value,value"], "--features is 'value,value'"),
         (["--features", ","], "--features is ','"),
+        (["--features", "value,score"], "--features holds 'score': predictions have a column of that name"),
         (["--results", "/nowhere/results"], "--results /nowhere/results cannot be written"),
     ],
 )
@@ -192,6 +195,15 @@ def test_a_folder_of_models_is_registered_elsewhere(url: str, run: Run, tmp_path
     assert main(["register", str(tmp_path / "store"), "--store", other]) == 0
     assert current(other, "a")["version"] == current(url, "a")["version"]
     assert current(other, "b")["version"] == current(url, "b")["version"]
+
+
+def test_compiled_models_are_registered_without_scikit_learn(url: str, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(model_bytes())
+    command = ["register", str(tmp_path / "m.safetensors"), "--sensor", "a", "--store", url]
+    script = "import sys; sys.modules['sklearn'] = None; from scorer.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert current(url)["validFrom"] == "2026-01-01T12:00:00Z"
 
 
 def test_a_model_file_of_no_sensor_needs_its_name(url: str, run: Run, tmp_path: Path) -> None:

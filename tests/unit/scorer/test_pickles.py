@@ -26,8 +26,9 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scorer.contract import SensorError
-from scorer.fit import pickles
-from scorer.fit.pickles import is_pickle, load, written
+from scorer.fit import pickled, pickles
+from scorer.fit.pickled import is_pickle, written
+from scorer.fit.pickles import load
 
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.normal(0, 1, (120, 2))
@@ -249,7 +250,7 @@ def test_what_holds_no_fitted_estimator_is_refused_in_one_sentence(
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickles, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(pickled, "MAX_BYTES", 10_000)
     for name in ("zlib", "gzip", "bz2", "xz", "lzma"):
         data = joblib_bytes(np.zeros(100_000), (name, 3))
         with pytest.raises(SensorError, match="has more than 10000 bytes"):

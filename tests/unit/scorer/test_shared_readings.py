@@ -283,7 +283,8 @@ def test_templates_that_are_none_are_told(text: str) -> None:
 def test_a_sensor_s_parts_are_known_where_there_is_one_way_to_have_them(
     template: str, sensor: str, parts: tuple[str, ...] | None
 ) -> None:
-    assert sensor_columns(template).parts(sensor) == parts
+    wanted = sensor_columns(template).wanted([sensor])
+    assert wanted == (None if parts is None else [[part] for part in parts])
 
 
 words = st.text(alphabet="ab-1", min_size=1, max_size=3)

@@ -130,6 +130,15 @@ def test_a_folder_of_too_many_files_is_refused(store: Counting, monkeypatch: pyt
         find(store, "r/*")
 
 
+def test_a_name_that_nobody_can_ask_for_is_told(store: Counting) -> None:
+    put(store, "r/a-1", "r/b-1")
+    store._objects["r/a-2\n"] = store._objects["r/a-1"]._replace(path="r/a-2\n")
+    assert find(store, "r/{sensor}-*", "b") == ["r/b-1"]
+    with pytest.raises(SensorError, match=r"name cannot be used: path 'r/a-2\\n'") as refusal:
+        find(store, "r/{sensor}-*", "a")
+    assert refusal.value.reason == "ReadingsCorrupt"
+
+
 # Stream Analytics
 
 

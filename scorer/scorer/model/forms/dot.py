@@ -6,13 +6,12 @@ RBFSampler, K = cos(x·s + o). Rows are not centred: errors are those of x·s, w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scorer.model.arithmetic import UNIT, cos, power, product, tanh
+from scorer.model.arithmetic import UNIT, cos, fold, power, product, tanh
 from scorer.model.forms.arrays import above_zero
 from scorer.model.forms.form import Form, Quick
 from scorer.model.forms.kernel import (
@@ -113,8 +112,7 @@ def _poly_reach(arrays: Prepared, columns: Array) -> Array:
 
 
 def _poly_scale(arrays: Arrays) -> float:
-    vectors = arrays["support_vectors"]
-    longest = max(math.fsum(value * value for value in vector) for vector in vectors.tolist())
+    longest = float(fold((arrays["support_vectors"] ** 2).T.copy()).max())
     bound = float(arrays["gamma"][0]) * longest + abs(float(arrays["coef0"][0]))
     largest = float(power(np.array([bound]), int(arrays["degree"][0]))[0])
     return size(arrays, largest)

@@ -90,7 +90,7 @@ def weighted(arrays: Arrays, functions: float) -> dict[str, Any]:
     together; 4 more are those of weighting, the end of the folding, and adding the intercept twice.
     """
     weights, intercept = arrays["dual_coef"], float(arrays["intercept"][0])
-    total = float(np.abs(weights).sum())
+    total = float(fold(np.abs(weights)))
     group, groups = min(len(weights), GROUP), -(-len(weights) // GROUP)
     terms = group + math.log2(group) + 2 * groups + functions + 4
     return {
@@ -111,8 +111,8 @@ def squared_lengths(columns: Array, found: Array) -> Array:
 
 
 def size(arrays: Arrays, largest: float = 1.0) -> float:
-    """Σ|αₖ| · largest + |b|. The sum is rounded once, for it decides about the grid of scores."""
-    return math.fsum(np.abs(arrays["dual_coef"]).tolist()) * largest + abs(float(arrays["intercept"][0]))
+    """Σ|αₖ| · largest + |b|. In fixed order, for it decides about the grid of scores."""
+    return float(fold(np.abs(arrays["dual_coef"]))) * largest + abs(float(arrays["intercept"][0]))
 
 
 def given_scale(arrays: Arrays) -> float:
