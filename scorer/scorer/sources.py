@@ -200,8 +200,8 @@ class Sources:
                 absent.append(path)
         asks: list[Callable[[], SharedFile | None]] = []
         for path, entry in wanted:
-            held += entry.size if entry else 0
-            whole = entry is None or (entry.size <= WHOLE_BYTES and held <= HELD_BYTES)
+            held += entry.size if entry else WHOLE_BYTES
+            whole = (entry is None or entry.size <= WHOLE_BYTES) and held <= HELD_BYTES
             asks.append(partial(self._shared_file, path, entry, whole))
         files = together(asks)
         absent += [path for (path, _), file in zip(wanted, files, strict=True) if file is None]
@@ -212,13 +212,16 @@ class Sources:
         if entry is not None and not whole:
             return SharedFile(self._store, path, entry.etag, entry.size)
         try:
-            blob = self._store.get(path, WHOLE_BYTES)
+            if whole:
+                try:
+                    blob = self._store.get(path, WHOLE_BYTES)
+                    return SharedFile(self._store, path, blob.etag, len(blob.data), blob.data)
+                except TooLargeError:
+                    pass  # what is too large to be held is read piece by piece
+            head = self._store.head(path)
         except NotFoundError:
             return None
-        except TooLargeError:
-            head = self._store.head(path)
-            return SharedFile(self._store, path, head.etag, head.size)
-        return SharedFile(self._store, path, blob.etag, len(blob.data), blob.data)
+        return SharedFile(self._store, path, head.etag, head.size)
 
     def _matching(self, path: str) -> list[Entry] | None:
         """The files that a path with `*` means, in order of path; None for a path without."""

@@ -109,7 +109,7 @@ class ApiProxy:
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(20)
 
-    def write_kubeconfig(self, path: Path, token: str = "first") -> Path:
+    def write_kubeconfig(self, path: Path, token: str = "first") -> Path:  # noqa: S107 - a double's
         """A kubeconfig that leads here."""
         cluster = {"server": f"http://127.0.0.1:{self._port}"}
         path.write_text(

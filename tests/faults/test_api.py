@@ -107,7 +107,7 @@ def test_a_token_that_has_expired_is_renewed(scene: Scene, calm: Calm) -> None:
         good.clear()
         good.add("second")
         config = yaml.safe_load(kubeconfig.read_text())
-        config["users"][0]["user"]["token"] = "second"  # noqa: S105 - a double's
+        config["users"][0]["user"]["token"] = "second"
         kubeconfig.write_text(yaml.safe_dump(config))
         scene.runs.patch({"parallelism": 3})
         run = scene.runs.ended(seconds=90)
@@ -118,7 +118,7 @@ def test_a_token_that_has_expired_is_renewed(scene: Scene, calm: Calm) -> None:
 def test_an_api_server_that_is_away_for_a_minute_costs_nothing(scene: Scene, calm: Calm) -> None:
     scene.operator.start()
     scene.begin()
-    until("its first Jobs are there", lambda: scene.runs.jobs())
+    until("its first Jobs are there", scene.runs.jobs)
     away = time.monotonic()
     scene.proxy.fault = lambda _: Fault(reset=True)
     with scene.pods():

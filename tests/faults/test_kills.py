@@ -24,13 +24,18 @@ SEEDS = range(10) if WHOLE else range(1)
 def killed_at(scene: Scene, name: str, write: int, *, accepted: bool) -> Json:
     """The end of a run whose operator died at that write of it, before or after it was carried out."""
     first = len(scene.proxy.writes())
+    hit: list[Call] = []
     fired: list[Call] = []
 
+    def strike() -> None:
+        scene.kill()
+        fired.extend(hit)  # only now: the next operator must not be the one that is killed
+
     def choose(call: Call) -> Fault:
-        if fired or call.number - first != write:
+        if hit or call.number - first != write:
             return PASS
-        fired.append(call)
-        return Fault(reset=True, accepted=accepted, **{"after" if accepted else "before": scene.kill})
+        hit.append(call)
+        return Fault(reset=True, accepted=accepted, **{"after" if accepted else "before": strike})
 
     scene.proxy.fault = choose
     scene.operator.start()

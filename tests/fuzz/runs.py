@@ -236,8 +236,8 @@ def _guarded() -> tuple[bytes, ...]:
     for windows in (3, 12):
         store = Ready({})
         for number in range(windows):
-            for sensor, changes in {"a": ALL, "b": STUCK, "c": SPIKES, "d": WELL}.items():
-                update(store, hour(number), {sensor: told(**dict(changes))}, Quiet())
+            observed = {"a": told(**ALL), "b": told(**STUCK), "c": told(**SPIKES), "d": told(**WELL)}
+            update(store, hour(number), observed, Quiet())
         found += [blob.data for blob in store.objects().values()]
     return tuple(found)
 

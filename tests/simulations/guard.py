@@ -25,7 +25,7 @@ from scorer.window import Window
 from simulations import trained
 from simulations.sensors import FAULTS, Hour, Plan, hours, readings
 
-SEED = 20260101
+SEED = 20270701
 DAYS = 7
 ZERO = datetime(2026, 1, 2, tzinfo=UTC)
 ENOUGH_TIMES = 50

@@ -3,7 +3,7 @@
 Evidence is counted in windows: a window that leaves no doubt counts 1 for a thing, one that speaks clearly
 against it takes half of one away, and one with few rows lies in between, so that sparse sensors need more
 windows. That is a cumulative sum of log-likelihood ratios (Page, 1954, Biometrika 41), `NATS` of them to a
-window, clipped as in a robust one: no single window, however odd, can carry a warning (`scorer.guard.judge`).
+window, clipped as in a robust one: no single window, however odd, can carry a warning (`scorer.guard.tracks`).
 
 **How often a model should flag.** The share of training rows that it flags is too low an estimate: the border
 was fitted to those very rows. For a support vector machine the share of support vectors bounds it from above
@@ -30,7 +30,7 @@ CONSTANT, OUTSIDE, ALL, HIGH, LOW, MISSING = "c", "o", "a", "h", "l", "m"
 
 FULL, NOT_AT_ALL = 100, -50
 """Evidence is in hundredths of a window: whole numbers add up to the same in any order."""
-HIGHEST = 600
+HIGHEST = 700
 """A track's sum ends here, so that what has been odd for a week is not odd for another one."""
 NATS = 3.0
 FAR = 10.0
@@ -38,7 +38,7 @@ FAR = 10.0
 ORDINARY = 2.5
 """Times the odds: hours of a day differ by as much, and what is far differs by as much from what is usual."""
 EVER = 0.2
-"""A share that no chance in training explains where less than a twentieth was expected."""
+"""A share that chance in training never explains, however few rows were odd or dependent on each other."""
 Z = 3.3
 """Standard deviations that chance in training is allowed: one sensor in 2,000 is beyond."""
 CLUSTERED = 1.2

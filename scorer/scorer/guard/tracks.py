@@ -2,7 +2,7 @@
 
 For each thing that may be wrong a track adds up the windows' evidence (`scorer.guard.evidence`), never below
 nothing. A warning begins when the sum reaches its limit: 2.5 for what can hardly be mistaken, that is 3 odd
-windows of 4; 3.5 for missing rows, 4 of 5; 5.5 for too many flags, 6 of 7; and more windows where a window
+windows of 4; 3.5 for missing rows, 4 of 5; 6.5 for too many flags, 8 of 9; and more windows where a window
 holds few rows, or rows that depend on each other. It lasts until neither a day nor six windows have been odd:
 a sensor that is odd every night is one warning, not one a night.
 
@@ -24,7 +24,7 @@ from scorer.guard.evidence import ALL, CONSTANT, HIGH, HIGHEST, LOW, MISSING, OU
 from scorer.guard.facts import Constant
 
 REMEMBERED = 6
-LIMITS = {CONSTANT: 250, OUTSIDE: 250, ALL: 250, HIGH: 550, LOW: 350, MISSING: 350}
+LIMITS = {CONSTANT: 250, OUTSIDE: 250, ALL: 250, HIGH: 650, LOW: 350, MISSING: 350}
 """Hundredths of windows. Of several causes the one that stands first is told."""
 ONE_CAUSE = (CONSTANT, OUTSIDE, ALL, HIGH, LOW)
 QUIET_SECONDS, QUIET_WINDOWS = 24 * 3600, 6

@@ -153,6 +153,8 @@ def _may_hold(chunk: Chunk, wanted: Sequence[Any]) -> bool:
     greatest: Any = chunk.greatest
     if least is None or greatest is None:
         return True
+    if wanted and isinstance(wanted[0], bytes) and (least.strip() != least or greatest.strip() != greatest):
+        return True  # names are taken without spaces around them, statistics with
     if wanted and isinstance(wanted[0], int):
         least, greatest = (int.from_bytes(value, "little", signed=True) for value in (least, greatest))
     place = bisect_left(wanted, least)

@@ -34,12 +34,6 @@ class SensorColumns(NamedTuple):
     columns: tuple[str, ...]
     literals: tuple[str, ...]
 
-    def name(self, parts: Sequence[str]) -> str:
-        """The sensor's name, from its columns' texts."""
-        return self.literals[0] + "".join(
-            part + literal for part, literal in zip(parts, self.literals[1:], strict=True)
-        )
-
     def wanted(self, sensors: Sequence[str]) -> list[list[str]] | None:
         """Each column's texts of these sensors, in order; None if other texts may give their names too."""
         patterns = [

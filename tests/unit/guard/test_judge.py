@@ -21,7 +21,7 @@ OTHER = "ba9876543210"
         (STUCK, "ConstantValue", 3),
         (OUTSIDE, "OutsideTrainingRange", 3),
         (ALL, "AllFlagged", 3),
-        (SPIKES, "FlagRate", 6),
+        (SPIKES, "FlagRate", 7),
         (FEW, "MissingRows", 4),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_window_that_flags_everything_is_a_note_even_of_an_unknown_training() 
 
 
 def test_what_a_warning_tells_is_no_note() -> None:
-    assert not any(each.notes for each in watch(*[SPIKES] * 9)[5:])
+    assert not any(each.notes for each in watch(*[SPIKES] * 9)[6:])
 
 
 def test_a_sensor_that_flags_nothing_is_told_after_three_days() -> None:

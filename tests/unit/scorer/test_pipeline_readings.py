@@ -1,4 +1,4 @@
-"""Readings as others write them, all the way through a pod: shared files, local times, what is rejected or lost."""
+"""Readings as others write them, through a whole pod: shared files, local times, what is rejected or lost."""
 
 from __future__ import annotations
 

@@ -239,6 +239,15 @@ def test_large_shared_files_stay_in_the_store(store: Counting, monkeypatch: pyte
     assert (one.data, one.size, one.etag) == (None, 20, files[2].etag)
 
 
+def test_of_a_window_of_many_hours_few_files_are_held(store: Counting) -> None:
+    put(store, *(f"r/2026/01/01/{hour:02}/x.csv" for hour in range(20)))
+    span = window("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    found = Sources(store, ReadingsSource(f"r/{FOLDERS}/x.csv"), span).find("a")
+    assert [file.data is not None for file in found.files] == [True] * 4 + [False] * 16
+    assert [b"".join(file.pieces()) for file in found.files] == [file.path.encode() for file in found.files]
+    assert len(found.absent) == 4
+
+
 def test_a_shared_file_that_is_not_there_is_absent(store: Counting) -> None:
     found = shared(store, f"r/{FOLDERS}/all.csv").find("a")
     assert found.states() == [("r/2026/01/01/09/all.csv", None)]
