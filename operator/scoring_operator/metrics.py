@@ -31,7 +31,8 @@ SENSOR_REASONS = {
     State.SKIPPED: ("NoReadings", "NoModel", "Superseded", OTHER),
     State.FAILED: (
         *("NoReadings", "NoModel", "ModelCorrupt", "ModelIncompatible", "ReadingsCorrupt", "SchemaMismatch"),
-        *("ReadingsTooLarge", "StorageDenied", "StorageUnavailable", "Crashed", "OutOfMemory", "Timeout"),
+        *("ReadingsTooLarge", "OutputCorrupt", "OutputTooLarge", "PluginFailed", "PluginTimeout"),
+        *("PluginOutOfMemory", "StorageDenied", "StorageUnavailable", "Crashed", "OutOfMemory", "Timeout"),
         *("NeverStarted", "Misconfigured", "Evicted", "PodFailed", "OutcomeLost", OTHER),
     ),
 }

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["api", "namespace", "runs"]
 
 Json = dict[str, Any]
-# What pods and Jobs say of themselves. The real scheduler has no node for the double's pods: whether they were
-# scheduled is now its last word and now the double's.
+# What pods and Jobs say of themselves. The real scheduler has no node for the double's pods, so whether they
+# were scheduled is now its last word and now the double's.
 OWN_STAGES = ("import", "publish", "read", "score", "total", "write")
 SENSORS = ["a", "b", "broken", "c", "silent", "d"]
 

@@ -104,7 +104,7 @@ def _accepts_missing(loaded: scikit.Loaded, rows: NDArray[np.float64]) -> bool:
 
 
 def _plain(dump: bytes) -> bytes:
-    """A dump without what differs from one to the next: objects' addresses, also in names of files, and times.
+    """A dump without what differs from one to the next: addresses of objects, names of files by them, times.
 
     Addresses that stand for one object in several places are kept, as small numbers in order of appearance.
     """

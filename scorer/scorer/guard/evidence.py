@@ -3,7 +3,7 @@
 Evidence is counted in windows: a window that leaves no doubt counts 1 for a thing, one that speaks clearly
 against it takes half of one away, and one with few rows lies in between, so that sparse sensors need more
 windows. That is a cumulative sum of log-likelihood ratios (Page, 1954, Biometrika 41), `NATS` of them to a
-window, clipped as in a robust one: no single window, however odd, can carry a warning (`scorer.guard.tracks`).
+window, clipped as in a robust one: no single window, however odd, carries a warning (`scorer.guard.tracks`).
 
 **How often a model should flag.** The share of training rows that it flags is too low an estimate: the border
 was fitted to those very rows. For a support vector machine the share of support vectors bounds it from above
