@@ -43,7 +43,7 @@ doctor: $(VENV) ## What is there, what is missing, what cannot work on this mach
 	@$(PY) -m local doctor
 
 ##@ Tests and checks
-.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-cluster check format bench ci
+.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-faults test-cluster check format bench ci
 test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
 	@$(PY) -m tests.run unit
 
@@ -58,6 +58,9 @@ test-component: $(VENV) ## Storage against a real Azurite
 
 test-controlplane: $(VENV) ## CRD and operator against a real API server, no root needed
 	@$(PY) -m tests.run controlplane
+
+test-faults: $(VENV) ## The operator killed at each of its writes and at random, the API server failing in all ways (half an hour)
+	@SENSORSCORE_FAULTS=whole $(PY) -m tests.run faults
 
 test-cluster: $(VENV) ## Whole runs with real containers on the local cluster (root)
 	@$(PY) -m tests.run cluster

@@ -59,7 +59,11 @@ class Layer:
     paths: tuple[str, ...]
     get_ready: Callable[[Places], None] = nothing
     needs_root: bool = False
+    note: str = ""
 
+
+WHOLE = os.environ.get("SENSORSCORE_FAULTS") == "whole"
+FEWER = "; a few of each kind: `make test-faults` runs all"
 
 LAYERS = (
     Layer("unit", ("tests/unit", "tests/contract")),
@@ -67,6 +71,7 @@ LAYERS = (
     Layer("chart", ("tests/chart",), helm),
     Layer("component", ("tests/component",), blob_storage),
     Layer("controlplane", ("tests/controlplane",), control_plane),
+    Layer("faults", ("tests/faults",), control_plane, note="" if WHOLE else FEWER),
     Layer("cluster", ("tests/cluster",), whole_cluster, needs_root=True),
 )
 
@@ -90,10 +95,8 @@ def run(layer: Layer) -> tuple[bool, str]:
         [sys.executable, "-m", "pytest", "-q", *layer.paths], cwd=ROOT, check=False
     ).returncode
     seconds = time.monotonic() - started
-    return (
-        code == 0,
-        f"{layer.name}: {'passed' if code == 0 else f'FAILED (pytest exit code {code})'} in {seconds:.0f} s",
-    )
+    how = "passed" if code == 0 else f"FAILED (pytest exit code {code})"
+    return code == 0, f"{layer.name}: {how} in {seconds:.0f} s{layer.note}"
 
 
 def main(wanted: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["api", "namespace", "runs"]
 
 Json = dict[str, Any]
+WHOLE = os.environ.get("SENSORSCORE_FAULTS") == "whole"
+"""Whether all faults are tried, or a few of each kind."""
+
 # What pods and Jobs say of themselves. The real scheduler has no node for the double's pods, so whether they
 # were scheduled is now its last word and now the double's.
 OWN_STAGES = ("import", "publish", "read", "score", "total", "write")

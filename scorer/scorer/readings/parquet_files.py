@@ -95,7 +95,8 @@ def _is_plain_file(data: bytes, columns: Sequence[str]) -> bool:
     Seen from how every writer puts it: a column's path is followed by its codec. So most files need not have
     their footers looked through, which takes half as long as decoding a small file.
     """
-    footer = data[-min(len(data), 65_536) :]
+    # The footer ends with its own length and a mark; what it says of itself too little finds nothing here.
+    footer = data[-8 - min(int.from_bytes(data[-8:-4], "little"), 65_536) :]
     return len(data) <= MAX_PAGE_BYTES // _SNAPPY and all(
         any(b"\x18%c%b\x15%c" % (len(name) % 128, name, codec) in footer for codec in _PLAIN_CODECS)
         for name in (column.encode() for column in columns)
