@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -26,6 +27,8 @@ COMMANDS = (
 
 FAILED = 1
 INTERRUPTED = 130
+READER_GONE = 141
+"""As a shell says of a program that SIGPIPE has ended."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, StorageError, SensorError) as error:
         complain(f"scorer: {error}")
         return FAILED
+    except BrokenPipeError:
+        # Whoever reads has enough. Nothing may be written at the interpreter's end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except KeyboardInterrupt:
         complain("scorer: interrupted; what is done stays done")
         return INTERRUPTED

@@ -5,17 +5,22 @@ Imports neither numpy nor pyarrow: the read stage asks it before those are loade
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scorer.contract.outcome import SensorError
-from scorer.contract.paths import output_path, shard_of, shard_path
+from scorer.contract.paths import output_folder, output_path, shard_of, shard_path
 from scorer.contract.work import SHARDED, Output
 from scorer.fence import Claim
 from scorer.shard_index import There, look
-from scorer.storage import NotFoundError, Store
+from scorer.storage import ConflictError, NotFoundError, Store
 from scorer.window import Window
+
+MAX_COUNT_BYTES = 1024
 
 
 class Prior(NamedTuple):
@@ -38,6 +43,8 @@ class Outputs:
         self.sensors = sensors
         self._locks = {} if not self.sharded else {self.shard(sensor): threading.Lock() for sensor in sensors}
         self._there: dict[int, There] = {}
+        self._noting = threading.RLock()
+        self._noted = False
 
     @property
     def sharded(self) -> bool:
@@ -83,8 +90,45 @@ class Outputs:
         with self._locks[shard]:
             there = self._there.get(shard)
             if there is None:
-                there = self._there[shard] = self.checked(shard, look(self.store, self.shard_path(shard)))
+                there = self.checked(shard, look(self.store, self.shard_path(shard)))
+                if there.etag is None:
+                    self._check_count()
+                self._there[shard] = there
             return there
+
+    def _check_count(self) -> None:
+        """Raises SensorError if the window's predictions at this path have another number of shards."""
+        try:
+            found = self.store.get(self._count_path(), MAX_COUNT_BYTES).data
+        except NotFoundError:
+            return
+        if found != self._count():
+            raise SensorError(
+                "OutputCorrupt",
+                f"{self._count_path()} says {found.decode(errors='replace')[:80]}: wanted shards = "
+                f"{self.output.shards}; delete the window's predictions, or write to another path",
+            )
+
+    def note_count(self) -> None:
+        """Holds the window's predictions at this path to one number of shards: a sensor lies in one of them.
+
+        To be called before the first shard is written. Raises StorageError, and SensorError for another
+        number.
+        """
+        with self._noting:
+            if not self._noted:
+                with contextlib.suppress(ConflictError):
+                    self.store.put(self._count_path(), self._count(), if_none_match=True)
+                self._check_count()
+                self._noted = True
+
+    def _count(self) -> bytes:
+        return json.dumps({"shards": self.output.shards}).encode()
+
+    def _count_path(self) -> str:
+        folder = output_folder(self.output.path, self.span)
+        name = f"_shards-{hashlib.sha256(self.output.path.encode()).hexdigest()[:16]}.json"
+        return f"{folder}/{name}" if folder else name
 
     def checked(self, shard: int, there: There) -> There:
         """The same, if it is one of as many shards as are wanted. Raises SensorError."""

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scorer.ahead import Ahead
+from scorer.allocator import keep_freed_memory
 from scorer.behind import Behind
 from scorer.contract.outcome import FAILED, SCORED, UNDECIDED, Decision, SensorError
 from scorer.deliver import Deliveries
@@ -85,6 +86,8 @@ class Pipeline:
 
             scoring = Scoring(self._order, self._log)
             self._outcome.imported()
+            if len(self._outcome.sensors) > 1:
+                keep_freed_memory()
             try:
                 self._score_all(scoring, ahead, behind)
             finally:

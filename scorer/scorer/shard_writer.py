@@ -135,6 +135,7 @@ class ShardWriter:
     def _write(self, shard: int, batch: Mapping[str, Item]) -> dict[str, Decision]:
         outputs, path = self._outputs, self._outputs.shard_path(shard)
         there, plan, mine = outputs.seen(shard), _Plan({}, {}, {}), ""
+        outputs.note_count()
         for number in range(TRIES):
             if number:
                 self._wait(_pause(number))

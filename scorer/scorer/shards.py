@@ -24,6 +24,7 @@ from scorer.contract.outcome import SensorError
 from scorer.fence import PREDICTIONS_FORMAT
 from scorer.parquet import grouped_bytes, open_parquet
 from scorer.predictions import SHARED
+from scorer.readings.footer import Group, checked_groups
 from scorer.sensor_rows import SensorRows
 from scorer.shard_index import MAX_SHARD_BYTES
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 65_536
 """Rows of a row group, but for a sensor that has more: enough to read fast, few enough to pass over."""
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+"""Of a page inflated: this program writes pages of 1 MiB."""
 MAX_GROUP_BYTES = 128 * 1024 * 1024
 """Of a row group decoded: footers are not believed."""
 
@@ -60,9 +63,9 @@ def merged(path: str, old: bytes, new: Mapping[str, SensorRows]) -> Shard:
     features = {feature for rows in new.values() if len(rows.times) for feature in rows.features}
     if old:
         with _Corrupt(path):
-            reader = _opened(old)
-            features |= _features(reader, new.keys())
-            kept = (each for each in _stored(reader) if each[0] not in new)
+            file = _opened(old)
+            features |= _features(file, new.keys())
+            kept = (each for each in _stored(file) if each[0] not in new)
     added = ((sensor, new[sensor]) for sensor in sorted(new) if len(new[sensor].times))
     with _Corrupt(path):
         shard = write_shard(merge_sorted(kept, added, key=lambda each: each[0]), sorted(features))
@@ -173,8 +176,16 @@ def _feature(feature: str, group: Sequence[Named], counts: Sequence[int]) -> pa.
     return pa.Array.from_buffers(pa.float64(), len(found), [pa.py_buffer(valid), found.buffers()[1]])
 
 
-def _opened(data: bytes) -> ParquetReader:
+class _File(NamedTuple):
+    """A shard to be read. What its footer says of columns is not asked of Arrow, which aborts at some."""
+
+    reader: ParquetReader
+    groups: list[Group]
+
+
+def _opened(data: bytes) -> _File:
     """Raises ValueError for a Parquet file that is no shard, or whose row groups would not fit."""
+    groups = checked_groups(data, MAX_PAGE_BYTES)
     reader = open_parquet(data, coded=_CODED)
     schema = reader.schema_arrow
     for name, kind in zip(SHARED, (_LABEL, _TIME, pa.int8(), pa.float64(), _LABEL), strict=True):
@@ -188,61 +199,57 @@ def _opened(data: bytes) -> ParquetReader:
         size = reader.metadata.row_group(group).num_rows * len(schema.names) * 8
         if not 0 <= size <= MAX_GROUP_BYTES:
             raise ValueError(f"row group {group} would take {size} bytes: wanted at most {MAX_GROUP_BYTES}")
-    return reader
+    return _File(reader, groups)
 
 
-def _features(reader: ParquetReader, left_out: Collection[str]) -> set[str]:
+def _features(file: _File, left_out: Collection[str]) -> set[str]:
     """The features of the sensors that stay.
 
     A row group's counts of nulls tell for all its sensors at once, if they have the same features and its
     first or last sensor stays: only other row groups are decoded.
     """
-    names = [name for name in reader.schema_arrow.names if name not in SHARED]
+    names = [name for name in file.reader.schema_arrow.names if name not in SHARED]
     found: set[str] = set()
-    for group in range(reader.num_row_groups):
+    for group, (rows, chunks) in enumerate(file.groups):
         if found.issuperset(names):
             break
-        rows = reader.metadata.row_group(group).num_rows
-        nulls = {name: _null_count(reader, group, name) for name in names}
-        if _one_stays(reader, group, left_out) and all(count in (0, rows) for count in nulls.values()):
+        nulls = {name: chunks[name].nulls if name in chunks else None for name in names}
+        if _one_stays(file, group, left_out) and all(count in (0, rows) for count in nulls.values()):
             found |= {name for name, count in nulls.items() if count == 0}
         else:
-            for sensor, stored in _decoded(reader, group):
+            for sensor, stored in _decoded(file.reader, group):
                 if sensor not in left_out:
                     found.update(stored.features)
     return found
 
 
-def _one_stays(reader: ParquetReader, group: int, left_out: Collection[str]) -> bool:
+def _one_stays(file: _File, group: int, left_out: Collection[str]) -> bool:
     """Whether a sensor of the row group certainly stays."""
-    ends = _ends(reader, group)
+    ends = _ends(file, group)
     return ends is not None and any(end not in left_out for end in ends)
 
 
-def _may_hold(reader: ParquetReader, group: int, sensor: str) -> bool:
+def _may_hold(file: _File, group: int, sensor: str) -> bool:
     """Whether the row group may hold the sensor, by its least and greatest one."""
-    ends = _ends(reader, group)
+    ends = _ends(file, group)
     return ends is None or ends[0] <= sensor <= ends[1]
 
 
-def _ends(reader: ParquetReader, group: int) -> tuple[str, str] | None:
+def _ends(file: _File, group: int) -> tuple[str, str] | None:
     """The row group's least and greatest sensor, if the file says so."""
-    found = reader.metadata.row_group(group).column(reader.column_name_idx("sensor")).statistics
-    return (str(found.min), str(found.max)) if found is not None and found.has_min_max else None
+    found = file.groups[group].chunks.get("sensor")
+    if found is None or found.least is None or found.greatest is None:
+        return None
+    return found.least.decode(), found.greatest.decode()
 
 
-def _null_count(reader: ParquetReader, group: int, name: str) -> int | None:
-    found = reader.metadata.row_group(group).column(reader.column_name_idx(name)).statistics
-    return found.null_count if found is not None and found.has_null_count else None
-
-
-def _stored(reader: ParquetReader, only: str | None = None) -> Iterator[Named]:
+def _stored(file: _File, only: str | None = None) -> Iterator[Named]:
     """The file's sensors, in order. Raises ValueError for rows that are not in order of sensor."""
     last = ""
-    for group in range(reader.num_row_groups):
-        if only is not None and not _may_hold(reader, group, only):
+    for group in range(file.reader.num_row_groups):
+        if only is not None and not _may_hold(file, group, only):
             continue
-        for sensor, rows in _decoded(reader, group):
+        for sensor, rows in _decoded(file.reader, group):
             if sensor <= last:
                 raise ValueError(f"sensor {sensor!r} comes after {last!r}: wanted each once, in order")
             last = sensor

@@ -15,9 +15,10 @@ from scorer.columns import numbers
 from scorer.contract.outcome import SensorError
 from scorer.parquet import open_parquet, row_counts, row_groups
 from scorer.predictions import OWN
+from scorer.readings.footer import checked_groups
 from scorer.sensor_rows import NO_ROWS, SensorRows, rows_digest
 from scorer.shard_index import There, fitting, opened
-from scorer.shards import read_sensor, read_shard
+from scorer.shards import MAX_PAGE_BYTES, read_sensor, read_shard
 from scorer.storage import Store
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def read_file(path: str, data: bytes) -> SensorRows:
 
 
 def _read_parquet(data: bytes) -> SensorRows:
+    checked_groups(data, MAX_PAGE_BYTES)
     reader = open_parquet(data)
     names = reader.schema_arrow.names
     features = _features(names)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from scorer.errors import InputError
 
 HOUR = timedelta(hours=1)
+LAST_HOUR = datetime.max.replace(tzinfo=UTC, minute=0, second=0, microsecond=0)
+"""No time is later than this hour."""
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -27,6 +29,8 @@ class Window(NamedTuple):
         hour = self.start.replace(minute=0, second=0, microsecond=0)
         while hour < self.end:
             yield hour
+            if hour >= LAST_HOUR:
+                return
             hour += HOUR
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scorer.commands.console import complain
 from scorer.contract.paths import ANY, SENSOR_TOKEN, is_sensor_name, readings_path
 from scorer.contract.work import (
     AMBIGUOUS_TIMES,
@@ -185,6 +186,7 @@ def named(text: str) -> list[str]:
 def _with_readings(store: Store, template: str, span: Window) -> list[str]:
     """Sensors with a file in the window's folders, in order of name."""
     found: set[str] = set()
+    strange: set[str] = set()
     for path in dict.fromkeys(readings_path(template, SENSOR_TOKEN, hour) for hour in span.hours()):
         before, token, after = path.partition(SENSOR_TOKEN)
         if not token:
@@ -193,5 +195,9 @@ def _with_readings(store: Store, template: str, span: Window) -> list[str]:
         rest = re.escape(after).replace(re.escape(SENSOR_TOKEN), r"\1").replace(re.escape(ANY), "[^/]*")
         pattern = re.compile(re.escape(before).replace(re.escape(ANY), "[^/]*") + "([^/]+)" + rest)
         matches = (pattern.fullmatch(entry.path) for entry in store.list(folder))
-        found.update(match[1] for match in matches if match and is_sensor_name(match[1]))
+        for match in filter(None, matches):
+            (found if is_sensor_name(match[1]) else strange).add(match[1])
+    if strange:
+        names = ", ".join(map(repr, sorted(strange)[:5])) + (", …" if len(strange) > 5 else "")
+        complain(f"scorer: {len(strange)} files are of no sensor's name and left out: {names}")
     return sorted(found)

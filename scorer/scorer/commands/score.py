@@ -28,7 +28,7 @@ from scorer.commands.jobs import address_of
 from scorer.commands.progress import Progress
 from scorer.contract.exits import Exit
 from scorer.contract.outcome import FAILED, UNDECIDED, Decision, Header
-from scorer.contract.paths import shard_of
+from scorer.contract.paths import check_apart, names_window, shard_of
 from scorer.contract.work import (
     CURRENT,
     MAX_SECONDS,
@@ -98,6 +98,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--output-format", choices=OUTPUT_FORMATS, default=PARQUET, help="default: %(default)s"
     )
     group.add_argument("--layout", choices=OUTPUT_LAYOUTS, default=PER_SENSOR, help="default: %(default)s")
+    group.add_argument(
+        "--allow-overwrite", action="store_true", help="take a path that other windows have too"
+    )
     group.add_argument("--shards", type=int, metavar="N", help="files, of many sensors each (default: 1)")
 
 
@@ -126,7 +129,7 @@ def _order(options: argparse.Namespace) -> WorkOrder:
         "layout": options.layout,
     } | ({"shards": options.shards} if options.shards is not None else {})
     model = {"path": options.model, "version": options.model_version}
-    return WorkOrder(
+    order = WorkOrder(
         run=Run("local", "local", f"local-{now:%Y%m%dT%H%M%S.%fZ}", utc_text(now)),
         chunk=0,
         incarnation=0,
@@ -140,6 +143,19 @@ def _order(options: argparse.Namespace) -> WorkOrder:
         on_missing_model=options.on_missing_model,
         per_attempt_seconds=MAX_SECONDS,
     )
+    _check_output(order, options.allow_overwrite)
+    return order
+
+
+def _check_output(order: WorkOrder, allow_overwrite: bool) -> None:
+    """Raises InputError for predictions that would overwrite what they are made from, or another window's."""
+    path = order.output.path
+    check_apart(path, order.readings.path, order.model.path)
+    if not allow_overwrite and not names_window(path, order.window):
+        raise InputError(
+            f"--output {path} is the same for the window before or after {order.window}, whose predictions "
+            "would be overwritten: wanted finer date tokens, a longer window, or --allow-overwrite"
+        )
 
 
 def packs(sensors: Sequence[str], output: Output, most: int = MAX_SENSORS) -> list[list[str]]:

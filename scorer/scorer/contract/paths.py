@@ -29,6 +29,7 @@ ANY = "*"
 
 # A Kubernetes label value that is also one segment of a path.
 _SENSOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_PART = re.compile(r"\{[A-Za-z]+\}|\*")
 _TOKEN = re.compile(r"\{[^{}]*\}")
 
 
@@ -70,6 +71,61 @@ def check_output_path(path: str, sharded: bool = False) -> str:
     if sharded and SHARD_TOKEN not in tokens:
         raise TemplateError(f"path {path!r} does not hold {SHARD_TOKEN}: all shards would share one object")
     return path if sharded else _with_sensor(path)
+
+
+RESERVED = ("runs", "rejected", "anomalies", "guard", "logs")
+"""Folders of a store that the scorer writes to beside predictions."""
+_MAY_BE = {
+    "{yyyy}": r"\d{4}",
+    "{MM}": r"\d\d",
+    "{dd}": r"\d\d",
+    "{HH}": r"\d\d",
+    SENSOR_TOKEN: r"[A-Za-z0-9._-]+",
+    SHARD_TOKEN: r"\d{5}",
+    ANY: r"[^/]*",
+}
+
+
+def check_apart(output: str, readings: str, model: str) -> None:
+    """Raises TemplateError for predictions that could overwrite readings, models or what else is kept."""
+    kept = {readings: "readings", f"{model}/current.json": "models", f"{model}/{ANY}/{ANY}": "models"}
+    for path, what in kept.items():
+        if _may_meet(output, path):
+            raise TemplateError(f"path {output!r} may overwrite {what} at {path}: wanted a folder of its own")
+    first = output.split("/")[0]
+    if first in RESERVED:
+        raise TemplateError(f"path {output!r} lies in {first}, which the scorer keeps for other things")
+
+
+def _may_meet(one: str, other: str) -> bool:
+    """Whether two templates can come to the same path: segment by segment, so rather too often than never."""
+    pairs = (one.split("/"), other.split("/"))
+    return len(pairs[0]) == len(pairs[1]) and all(map(_segments_meet, *pairs))
+
+
+def _segments_meet(one: str, other: str) -> bool:
+    texts = [segment for segment in (one, other) if not _PART.search(segment)]
+    if len(texts) == 2:
+        return one == other
+    if texts:
+        return re.fullmatch(_pattern(other if texts[0] is one else one), texts[0], re.ASCII) is not None
+    (begin, *_, end), (other_begin, *_, other_end) = _PART.split(one), _PART.split(other)
+    begins = begin.startswith(other_begin) or other_begin.startswith(begin)
+    return begins and (end.endswith(other_end) or other_end.endswith(end))
+
+
+def _pattern(segment: str) -> str:
+    first, *rest = _PART.split(segment)
+    parts = zip(_PART.findall(segment), rest, strict=True)
+    return re.escape(first) + "".join(_MAY_BE[part] + re.escape(text) for part, text in parts)
+
+
+def names_window(path: str, span: Window) -> bool:
+    """Whether the windows before and after this one, as long as it, have other paths than it."""
+    length = span.end - span.start
+    own = _expand(path, "", span.start)
+    neighbours = (span.start - length, span.end) if span.start.year > 1 else (span.end,)
+    return all(_expand(path, "", time) != own for time in neighbours)
 
 
 def model_folder(path: str, sensor: str) -> str:

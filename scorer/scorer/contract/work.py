@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from scorer.contract.paths import (
     MAX_VERSION,
+    check_apart,
     check_model_path,
     check_output_path,
     check_readings_path,
@@ -162,6 +163,10 @@ def parse_work_order(text: str) -> WorkOrder:
         raise UsageError(
             f"work order: decisions belong to the stage {PUBLISH} and to no other: found {stage}"
         )
+    model = model_source(fields["model"])
+    readings = readings_source(fields["readings"])
+    output = output_of(fields["output"])
+    _checked("output.path", lambda: check_apart(output.path, readings.path, model.path))
     return WorkOrder(
         run=_run(fields["run"]),
         chunk=_number(fields["chunk"], "chunk"),
@@ -169,9 +174,9 @@ def parse_work_order(text: str) -> WorkOrder:
         window=_window(fields["window"]),
         sensors=_sensors(fields["sensors"], MAX_SENSORS if stage == SCORE else MAX_RUN_SENSORS),
         store=_store(fields["store"]),
-        model=model_source(fields["model"]),
-        readings=readings_source(fields["readings"]),
-        output=output_of(fields["output"]),
+        model=model,
+        readings=readings,
+        output=output,
         on_missing_readings=_choice(fields["onMissingReadings"], "onMissingReadings", _POLICIES),
         on_missing_model=_choice(fields["onMissingModel"], "onMissingModel", _POLICIES),
         per_attempt_seconds=_number(fields["perAttemptSeconds"], "perAttemptSeconds", 1, MAX_SECONDS),

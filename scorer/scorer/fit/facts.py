@@ -82,6 +82,10 @@ def rows_per_hour(times: NDArray[np.int64], window: Window) -> float:
     return len(times) / ((window.end - window.start) / HOUR)
 
 
+FLAGS_MANY = 0.4
+"""Of the training readings: a model that calls so many odd does not know what is normal."""
+
+
 def findings(training: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What is wrong with a model that was trained so; none if it can tell normal from not.
 
@@ -113,6 +117,10 @@ def findings(training: Mapping[str, Any]) -> tuple[Finding, ...]:
         name = "FlagsEverything" if flagged else "FlagsNothing"
         found.append(
             Finding(name, f"{flagged:.0%} of the training readings are flagged: it tells nothing apart")
+        )
+    elif _number(flagged) > max(FLAGS_MANY, 5 * outside):
+        found.append(
+            Finding("FlagsMany", f"{_number(flagged):.0%} of the training readings are flagged: wanted few")
         )
     return tuple(found)
 

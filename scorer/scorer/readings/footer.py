@@ -34,6 +34,8 @@ class Chunk(NamedTuple):
     least: bytes | None
     """Of its values, as Parquet stores one; not of its nulls. None if the footer does not say."""
     greatest: bytes | None
+    nulls: int | None = None
+    """How many of its values are null, if the footer says so."""
 
 
 class Group(NamedTuple):
@@ -54,6 +56,16 @@ def read_footer(read: Callable[[int, int], bytes], size: int) -> list[Group]:
     except IndexError:
         raise ValueError("the footer of Parquet goes beyond its end") from None
     return [_group(_fields(group)) for group in _list(footer.get(4))]
+
+
+def checked_groups(data: bytes, most: int) -> list[Group]:
+    """The row groups of a whole file, none of whose pages inflates to more than `most` bytes."""
+    groups = read_footer(lambda start, length: data[start : start + length], len(data))
+    for name, chunk in (named for group in groups for named in group.chunks.items()):
+        largest = largest_page(data, chunk.start, min(chunk.start + chunk.length, len(data)))
+        if largest > most:
+            raise ValueError(f"column {name[:80]!r} has a page of {largest} bytes: wanted at most {most}")
+    return groups
 
 
 def largest_page(data: bytes, start: int, end: int) -> int:
@@ -86,13 +98,14 @@ def _chunk(about: dict[int, Any]) -> Chunk:
     data, dictionary = _number(about.get(9)), _number(about.get(11, 0))
     statistics = _fields(about.get(12, {}))
     # Fields 1 and 2 are of an older kind, whose order is not that of texts.
-    greatest, least = statistics.get(5), statistics.get(6)
+    greatest, least, nulls = statistics.get(5), statistics.get(6), statistics.get(3)
     return Chunk(
         min(data, dictionary) if dictionary > 0 else data,
         max(0, _number(about.get(7))),
         max(0, _number(about.get(6))),
         least if isinstance(least, bytes) else None,
         greatest if isinstance(greatest, bytes) else None,
+        nulls if isinstance(nulls, int) else None,
     )
 
 

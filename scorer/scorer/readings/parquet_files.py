@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from scorer.columns import nulls, numbers, values
 from scorer.contract.outcome import SensorError
-from scorer.parquet import open_parquet, row_counts
+from scorer.parquet import open_parquet
 from scorer.readings.accounting import MAX_DECODED_BYTES
 from scorer.readings.batch import MISSING_TIME, Batch, ColumnError, Plan, of_the_window, plain
 from scorer.readings.coded import is_plain
@@ -37,11 +37,6 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 MAX_GROUP_BYTES = 256 * 1024 * 1024
 """Of the text columns of one row group, as the footer has it: a text may be as long as it likes."""
 PIECE_ROWS = 131_072
-
-_SNAPPY = 22
-"""Bytes that one byte of Snappy gives at most: a copy of 64 takes three."""
-_PLAIN_CODECS = (0, 2)
-"""UNCOMPRESSED and SNAPPY, as Thrift writes the numbers 0 and 1."""
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _NO_TEXTS: dict[tuple[int, int], str] = {}
@@ -69,17 +64,13 @@ def _decoded(file: ReadingsFile, plan: Plan, lost: list[str]) -> Iterator[Batch]
     reader, schema = _opened(source, file.path, plan)
     columns = plan.columns
     indices = [reader.column_name_idx(name) for name in columns]
-    if plan.sensors is None and file.data is not None and _is_plain_file(file.data, columns):
-        groups = [_Group(number, 0, rows) for number, rows in enumerate(row_counts(reader))]
-    else:
-        groups = _groups(file if ranged is None else ranged, schema, plan)
+    groups = _groups(file if ranged is None else ranged, schema, plan)
     _check_size(file.path, schema, groups, plan)
     named = plan.sensors[0].columns if plan.sensors else ()
-    first = unnamed = 0
+    unnamed = 0
     for group in groups:
-        if group.chunks:
-            first = group.first
-            _check_pages(file, ranged, group, plan)
+        first = group.first
+        _check_pages(file, ranged, group, plan)
         for table in _tables(reader, group, indices):
             own = of_the_pack([table.column(name) for name in named], plan)
             unnamed += own.unnamed
@@ -87,20 +78,6 @@ def _decoded(file: ReadingsFile, plan: Plan, lost: list[str]) -> Iterator[Batch]
             first += len(table)
     if unnamed:
         lost.append(said_of_unnamed(file.path, unnamed))
-
-
-def _is_plain_file(data: bytes, columns: Sequence[str]) -> bool:
-    """Whether its pages cannot inflate far: it is small, and each column is stored by Snappy, or as it is.
-
-    Seen from how every writer puts it: a column's path is followed by its codec. So most files need not have
-    their footers looked through, which takes half as long as decoding a small file.
-    """
-    # The footer ends with its own length and a mark; what it says of itself too little finds nothing here.
-    footer = data[-8 - min(int.from_bytes(data[-8:-4], "little"), 65_536) :]
-    return len(data) <= MAX_PAGE_BYTES // _SNAPPY and all(
-        any(b"\x18%c%b\x15%c" % (len(name) % 128, name, codec) in footer for codec in _PLAIN_CODECS)
-        for name in (column.encode() for column in columns)
-    )
 
 
 def _opened(source: bytes | pa.NativeFile, path: str, plan: Plan) -> tuple[ParquetReader, pa.Schema]:
@@ -118,8 +95,8 @@ class _Group(NamedTuple):
     first: int
     """Records before it in the file."""
     rows: int
-    chunks: Mapping[str, Chunk] | None = None
-    """What the footer says of its columns; None where nobody needs to know."""
+    chunks: Mapping[str, Chunk]
+    """What the footer says of its columns."""
 
 
 def _groups(file: ReadingsFile | RangedFile, schema: pa.Schema, plan: Plan) -> list[_Group]:
@@ -174,7 +151,7 @@ def _check_size(path: str, schema: pa.Schema, groups: Sequence[_Group], plan: Pl
         )
     texts = [name for name in plan.columns if _is_text(schema.field(name).type)]
     for group in groups if texts else ():
-        held = sum(group.chunks[name].inflated for name in texts) if group.chunks else 0
+        held = sum(group.chunks[name].inflated for name in texts)
         if held > MAX_GROUP_BYTES:
             raise SensorError(
                 "ReadingsTooLarge",
@@ -185,7 +162,7 @@ def _check_size(path: str, schema: pa.Schema, groups: Sequence[_Group], plan: Pl
 
 def _check_pages(file: ReadingsFile, ranged: RangedFile | None, group: _Group, plan: Plan) -> None:
     """Refuses pages that inflate to too much; of a file that is read in ranges, fetches the row group."""
-    chunks = [group.chunks[name] for name in plan.columns] if group.chunks else []
+    chunks = [group.chunks[name] for name in plan.columns]
     if ranged is not None:
         ranged.fetch([(chunk.start, chunk.length) for chunk in chunks])
     for chunk in chunks:

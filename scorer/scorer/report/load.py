@@ -30,7 +30,10 @@ def load(
     Without a name the UID serves; without a window the hours that hold the drawn readings.
     """
     told = last_words(_outcomes(store, uid))
-    sensors = [_result(sensor) for sensor in told.values()]
+    try:
+        sensors = [_result(sensor) for sensor in told.values()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"runs/{uid}/outcomes say of a sensor what cannot be: {error!r:.200}") from error
     wanted = {sensor.sensor for sensor in worst_first(tuple(sensors))[:PANELS]}
     wanted |= {fault.sensor for fault in faults}
     series = _all_series(store, {sensor: told[sensor] for sensor in told if sensor in wanted})
@@ -61,15 +64,14 @@ def _outcomes(store: Store, uid: str) -> list[Told]:
 
 
 def _result(told: Told) -> SensorResult:
-    return SensorResult(
-        sensor=told["sensor"],
-        state=told["state"],
-        reason=told.get("reason", ""),
-        message=told.get("message", ""),
-        rows=Rows(**told.get("rows", {})),
-        anomalies=told.get("anomalies", 0),
-        seconds=told["seconds"],
-    )
+    rows, anomalies = Rows(**told.get("rows", {})), told.get("anomalies", 0)
+    if not all(type(count) is int for count in (*rows, anomalies)):
+        raise TypeError(f"rows {rows}, anomalies {anomalies!r}")
+    words = [told["sensor"], told["state"], told.get("reason", ""), told.get("message", "")]
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"words {words}")
+    sensor, state, reason, message = words
+    return SensorResult(sensor, state, reason, message, rows, anomalies, float(told["seconds"]))
 
 
 def _all_series(store: Store, told: Mapping[str, Told]) -> dict[str, dict[str, Any]]:

@@ -10,11 +10,14 @@ import pyarrow as pa
 from scorer.contract.work import MAX_RUN_SENSORS
 from scorer.errors import InputError
 from scorer.parquet import open_parquet, row_counts, row_groups
+from scorer.readings.footer import checked_groups
+from scorer.shards import MAX_PAGE_BYTES
 
 
 def read_table(path: str, data: bytes, schema: pa.Schema) -> list[Mapping[str, Any]]:
     """The rows of a table of this schema. Raises InputError."""
     try:
+        checked_groups(data, MAX_PAGE_BYTES)
         reader = open_parquet(data)
         if reader.schema_arrow.remove_metadata() != schema:
             raise ValueError(f"columns are {reader.schema_arrow.names}: wanted {schema.names}")

@@ -52,7 +52,7 @@ def test_a_shard_is_written_once_when_all_its_sensors_are_through(store: MemoryS
         mine = left[shard_of(name, 2)]
         assert (name in pod.decided) == (name == mine[-1])
     assert pod.kinds() == dict.fromkeys(NAMES, "Scored")
-    assert [entry.path for entry in store.list("predictions") if "_index" not in entry.path] == [
+    assert [entry.path for entry in store.list("predictions") if "/_" not in entry.path] == [
         "predictions/2026/01/01/12/part-00000.parquet",
         "predictions/2026/01/01/12/part-00001.parquet",
     ]
@@ -203,7 +203,7 @@ def test_writer_threads_of_one_pack_may_deliver_at_once(store: MemoryStore) -> N
     for thread in threads:
         thread.join()
     assert pod.kinds() == dict.fromkeys(names, "Scored")
-    assert len([1 for entry in store.list("predictions") if "_index" not in entry.path]) == 4
+    assert len([1 for entry in store.list("predictions") if "/_" not in entry.path]) == 4
 
 
 def test_what_is_held_is_bounded(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,6 +298,14 @@ def test_another_number_of_shards_is_refused(store: MemoryStore) -> None:
     Pod(store, SHARED._replace(shards=2), claim(1), dict.fromkeys(NAMES, "x")).run()
     pod = Pod(store, SHARED._replace(shards=1), claim(2), {"a": "x"})
     with pytest.raises(SensorError, match="is shard 0 of 2: wanted shard 0 of 1"):
+        pod.look()
+
+
+def test_another_number_of_shards_is_refused_where_no_shard_is_yet(store: MemoryStore) -> None:
+    Pod(store, SHARED._replace(shards=1), claim(1), dict.fromkeys(NAMES, "x")).run()
+    other = next(name for name in NAMES if shard_of(name, 2) == 1)
+    pod = Pod(store, SHARED._replace(shards=2), claim(2), {other: "x"})
+    with pytest.raises(SensorError, match="wanted shards = 2"):
         pod.look()
 
 

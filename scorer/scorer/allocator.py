@@ -1,0 +1,24 @@
+"""The C library's allocator, told to keep what it is given back: the next sensor wants it again.
+
+By default it returns blocks beyond 128 KiB to the system at once, and the top of its heap soon after. A
+sensor of 10,000 rows and 10 features then pays for 500 pages that are taken, cleared and given back, a tenth
+of all its work. Kept are at most 16 MiB a heap beyond what is used.
+"""
+
+from __future__ import annotations
+
+# mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 16 * 1024 * 1024
+SINGLE_BYTES = 4 * 1024 * 1024
+"""A larger block is the system's, and goes back to it: a large sensor leaves nothing behind."""
+
+
+def keep_freed_memory() -> None:
+    """For a process that works on many sensors; nothing where the C library has no such settings."""
+    import ctypes  # here: numpy has loaded it by then
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_MMAP_THRESHOLD, SINGLE_BYTES)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+
+from scorer.allocator import keep_freed_memory
+
+
+class Library:
+    """A C library that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
+
+    def mallopt(self, parameter: int, value: int) -> int:
+        self.told.append((parameter, value))
+        return 1
+
+
+def test_the_allocator_is_told_to_keep_a_bounded_amount(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    keep_freed_memory()
+    assert library.told == [
+        (-1, 16 * 1024 * 1024),
+        (-3, 4 * 1024 * 1024),
+    ]  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+
+
+def test_a_library_without_such_settings_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    keep_freed_memory()
