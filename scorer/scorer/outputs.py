@@ -17,7 +17,7 @@ from scorer.contract.paths import output_folder, output_path, shard_of, shard_pa
 from scorer.contract.work import SHARDED, Output
 from scorer.fence import Claim
 from scorer.shard_index import There, look
-from scorer.storage import ConflictError, NotFoundError, Store
+from scorer.storage import ConflictError, NotFoundError, Store, TooLargeError
 from scorer.window import Window
 
 MAX_COUNT_BYTES = 1024
@@ -102,6 +102,8 @@ class Outputs:
             found = self.store.get(self._count_path(), MAX_COUNT_BYTES).data
         except NotFoundError:
             return
+        except TooLargeError as error:
+            raise SensorError("OutputCorrupt", f"{error}: delete the window's predictions") from error
         if found != self._count():
             raise SensorError(
                 "OutputCorrupt",

@@ -227,7 +227,7 @@ def _object(value: Any, field: str, required: list[str], optional: tuple[str, ..
         raise UsageError(f"work order: {field} is {_short(value)}: wanted an object")
     for key in value:
         if key not in required and key not in optional:
-            raise UsageError(f"work order: {inside}{key:.80} is not known to this scorer")
+            raise UsageError(f"work order: {inside}{_one_line(key)} is not known to this scorer")
     for key in required:
         if key not in value:
             raise UsageError(f"work order: {inside}{key} is missing")
@@ -392,6 +392,10 @@ def _checked(field: str, check: Callable[[], T]) -> T:
         return check()
     except ValueError as error:
         raise UsageError(f"work order: {field}: {error}") from error
+
+
+def _one_line(key: str) -> str:
+    return key[:80] if key.isprintable() else repr(key[:80])
 
 
 def _short(value: Any) -> str:

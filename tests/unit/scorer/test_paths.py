@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from scorer.contract.paths import (
     TemplateError,
+    check_apart,
     check_model_path,
     check_output_path,
     check_readings_path,
     is_sensor_name,
+    names_window,
     output_path,
     readings_paths,
 )
@@ -79,3 +81,28 @@ def test_a_sensor_called_like_a_token_is_impossible() -> None:
     assert not is_sensor_name("{HH}")
     assert output_path("{sensor}", "HH", window("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")) == "HH"
     assert SPAN.start == datetime(2026, 2, 28, 22, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet",
+        "models/{sensor}/current.json",
+        "models/{sensor}/{yyyy}/{sensor}.parquet",
+        "runs/{yyyy}/{sensor}.parquet",
+    ],
+)
+def test_predictions_lie_apart_from_what_they_are_made_from(output: str) -> None:
+    readings = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+    with pytest.raises(TemplateError, match=r"overwrite|keeps"):
+        check_apart(output, readings, "models/{sensor}")
+    check_apart("readings/scored/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet", readings, "models/{sensor}")
+
+
+def test_a_path_with_too_coarse_dates_is_another_windows_too() -> None:
+    quarter = window("2026-01-01T10:00:00Z", "2026-01-01T10:15:00Z")
+    hour = window("2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z")
+    hourly = "p/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+    assert names_window(hourly, hour)
+    assert not names_window(hourly, quarter)
+    assert not names_window("p/{sensor}.parquet", hour)
