@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scorer.storage import Store
 
 _STDOUT = 1
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 KEPT_BYTES = 256 * 1024
 """Of a log's beginning and as many of its end go to the store: what is between them is stdout's alone."""
 LINE_BYTES = 64 * 1024
@@ -46,7 +47,7 @@ class Log:
 
     def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
         line = {"time": _now(), "level": level, "message": message, **self._fields, **fields}
-        data = json.dumps(line, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+        data = _ENCODER.encode(line).encode("utf-8", "replace") + b"\n"
         with self._lock:
             # One write a line, past any buffer: lines of several threads stay whole, and a killed process
             # loses none.

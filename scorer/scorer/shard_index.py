@@ -138,7 +138,7 @@ def _read(store: Store, path: str, digest: str) -> Index:
         raise SensorError("OutputTooLarge", f"index {error}: choose more shards") from error
     if digest_of(data) != digest:
         raise SensorError(
-            "OutputCorrupt", f"{path} has sha256 {digest_of(data)}, its shard says {digest}: delete it"
+            "OutputCorrupt", f"{path} has sha256 {digest_of(data)}, its shard says {digest[:64]}: delete it"
         )
     return parse_index(data, path)
 

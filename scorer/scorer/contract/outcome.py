@@ -150,5 +150,8 @@ def cut_utf8(text: str, size: int) -> str:
     return data[: size - len("…".encode())].decode("utf-8", "ignore") + "…"
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def _bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return _ENCODER.encode(value).encode("utf-8")

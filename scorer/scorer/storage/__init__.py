@@ -12,6 +12,7 @@ Backends are imported when they are opened: a pod pays only for its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ from scorer.errors import InputError
 
 MAX_PATH = 1024
 """Azure's own limit for a blob's name, in characters."""
+
+_OUTSIDE = re.compile(r"(^|/)\.{0,2}(/|$)|\\")
+"""An empty segment, `.` or `..`, or what another system takes for a separator."""
+_NAME = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 
 
 class StorageError(Exception):
@@ -173,11 +178,7 @@ def checked_path(path: str, prefix: str = "") -> str:
     if length > MAX_PATH:
         below = f" below the store's prefix {prefix}" if prefix else ""
         raise TooLongError(f"{path[:80]}…{below} has {length} characters: wanted at most {MAX_PATH}")
-    if (
-        any(segment in ("", ".", "..") for segment in path.split("/"))
-        or "\\" in path
-        or not path.isprintable()
-    ):
+    if not path.isprintable() or _OUTSIDE.search(path):
         raise ValueError(f"path {path!r} does not stay inside the store")
     return path
 
@@ -186,8 +187,8 @@ def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """A copy, if every backend can keep it as it is (Azure sends it as HTTP headers). Raises ValueError."""
     checked = dict(metadata or {})
     for name, value in checked.items():
-        if not (name.isidentifier() and name.isascii() and name.islower()):
-            raise ValueError(f"metadata name {name!r} is not lower snake case")
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError(f"metadata {name}={value!r} is not printable ASCII")
+        if not (_NAME.fullmatch(name) and value.isascii() and value.isprintable()):
+            raise ValueError(
+                f"metadata {name}={value!r}: wanted a lower snake case name and printable ASCII characters"
+            )
     return checked
