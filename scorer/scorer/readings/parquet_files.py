@@ -278,7 +278,7 @@ def _other_batch(table: pa.Table, own: OfThePack, first: int, plan: Plan) -> Bat
 def _features(table: pa.Table, plan: Plan, kept: slice | NDArray[np.intp]) -> NDArray[np.float64]:
     """(rows kept, features), NaN where one is null."""
     rows = len(table) if isinstance(kept, slice) else len(kept)
-    found = np.empty((rows, len(plan.features)))
+    found = np.empty((len(plan.features), rows)).T
     for index, name in enumerate(plan.features):
         column = table.column(name)
         found[:, index] = values(column)[kept]
@@ -297,4 +297,4 @@ def _microseconds(ticks: NDArray[np.int64], per_second: int) -> NDArray[np.int64
     if per_second > 1_000_000:
         # Rounded up, so that a time after the window's start stays after it.
         return -(-ticks // (per_second // 1_000_000))
-    return ticks * (1_000_000 // per_second)
+    return ticks if per_second == 1_000_000 else ticks * (1_000_000 // per_second)

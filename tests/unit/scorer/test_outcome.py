@@ -79,6 +79,7 @@ def test_the_detail_tells_every_sensor() -> None:
     outcome.decide("a", Decision("Scored", rows=Rows(1, 1), detail={"prediction": "p/a"}))
     outcome.decide("b", Decision("Failed", "NoModel", "no model"))
     detail = json.loads(outcome.detail())
+    assert outcome.detail().count(b"\n") == len("abc") + 2, "a line for each sensor"
     assert detail["run"] == "uid"
     assert "failures" not in detail
     assert detail["sensors"] == [

@@ -46,6 +46,15 @@ def test_the_start_does_not_belong_to_a_window_and_the_end_does() -> None:
     assert readings.rows == Rows(2, 2)
 
 
+@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize("given", [[1, 2, 3], [3, 2, 2]])
+def test_each_features_values_stand_one_after_the_other(files: int, given: list[int]) -> None:
+    data = parquet(given, [0.5] * 3, other=pa.array([7.0] * 3))
+    found = read(*[data] * files, features=("value", "other")).values
+    assert found.flags.f_contiguous
+    assert found[0].tolist() == [0.5, 7.0]
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_times_of_every_unit(unit: str) -> None:
     readings = read(parquet([0, 1, 3600, 3601], [0, 1, 2, 3], unit))
