@@ -71,15 +71,17 @@ class Outcome:
         self._begun: dict[str, None] = {}
         """Taken in hand and not decided, in that order."""
         self._seconds = dict.fromkeys(STAGES, 0.0)
+        self._spending = threading.Lock()
+        """Its own, for the other one is held while the message is written: readers must not wait for that."""
 
     def spend(self, stage: str, seconds: float) -> None:
         """Adds to a stage's own time. Stages overlap: their sum may be more than the total."""
-        with self._lock:
+        with self._spending:
             self._seconds[stage] += seconds
 
     def imported(self) -> None:
         """Everything is loaded: from the process's start until now was import."""
-        with self._lock:
+        with self._spending:
             self._seconds["import"] = self._clock.seconds()
 
     def take(self, sensor: str | None) -> None:
