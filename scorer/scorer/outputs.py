@@ -17,10 +17,14 @@ from scorer.contract.paths import output_folder, output_path, shard_of, shard_pa
 from scorer.contract.work import SHARDED, Output
 from scorer.fence import Claim
 from scorer.shard_index import There, look
-from scorer.storage import ConflictError, NotFoundError, Store, TooLargeError
+from scorer.storage import ConflictError, NotFoundError, StorageError, Store, TooLargeError
 from scorer.window import Window
 
 MAX_COUNT_BYTES = 1024
+LIST_FROM = 32
+"""Sensors of a pack from which on the folder is listed once, instead of asking for each one's prediction."""
+LIST_MOST = 50_000
+"""Entries of the folder beyond which that would be no gain: ten requests' answers."""
 
 
 class Prior(NamedTuple):
@@ -45,6 +49,9 @@ class Outputs:
         self._there: dict[int, There] = {}
         self._noting = threading.RLock()
         self._noted = False
+        self._listing = threading.Lock()
+        self._listed = len(sensors) < LIST_FROM
+        self._paths: frozenset[str] | None = None
 
     @property
     def sharded(self) -> bool:
@@ -75,7 +82,35 @@ class Outputs:
             there = self.seen(self.shard(sensor))
             entry = there.sensors.get(sensor)
             return None if entry is None or there.etag is None else Prior(there.etag, entry)
-        return self.current(self.path(sensor))
+        path, listed = self.path(sensor), self._paths_there()
+        if listed is not None and path not in listed:
+            return None  # if one has come since, the conditional write finds out
+        return self.current(path)
+
+    def _paths_there(self) -> frozenset[str] | None:
+        """What lies in the predictions' folder, as it was when it was first asked for; None if unknown.
+
+        A request less for each sensor of a window that is scored for the first time, as nearly all are.
+        """
+        with self._listing:
+            if not self._listed:
+                self._listed = True
+                self._paths = self._list()
+            return self._paths
+
+    def _list(self) -> frozenset[str] | None:
+        folder = output_folder(self.output.path, self.span)
+        if not folder:
+            return None
+        found = set()
+        try:
+            for entry in self.store.list(folder):
+                found.add(entry.path)
+                if len(found) > LIST_MOST:
+                    return None
+        except StorageError:
+            return None  # not allowed perhaps: asking for each one tells what is wrong, and with which
+        return frozenset(found)
 
     def current(self, path: str) -> Prior | None:
         """The sensor's own object at this path as it is now. Raises StorageError."""

@@ -1,11 +1,10 @@
 """The reference of `pack-1000-azurite`: what a pod asks storage for, by obstore and threads, nothing else.
 
 Its argument is a JSON file: the store's account, container, endpoint and key, the paths of each sensor (its
-prediction, and what is read), a prediction's size and metadata, threads. Readers ask whether the prediction
-is there and read; writers put as many bytes as a prediction has.
+prediction, and what is read), a prediction's size and metadata, threads. The predictions' folder is listed,
+readers read; writers put as many bytes as a prediction has.
 """
 
-import contextlib
 import json
 import os
 import queue
@@ -35,8 +34,6 @@ def read() -> None:
             sensor = next(waiting, None)
         if sensor is None:
             return
-        with contextlib.suppress(FileNotFoundError):
-            store.head(sensor["prediction"])
         for path in sensor["reads"]:
             store.get(path).bytes().to_bytes()
         behind.put(sensor["prediction"])
@@ -48,6 +45,8 @@ def write() -> None:
         store.put(path, data, attributes=told["metadata"], mode="create", use_multipart=False)
 
 
+folder = told["sensors"][0]["prediction"].rpartition("/")[0]
+there = {found["path"] for page in store.list(folder) for found in page}
 readers = [threading.Thread(target=read) for _ in range(told["readers"])]
 writers = [threading.Thread(target=write) for _ in range(told["writers"])]
 for thread in [*readers, *writers]:
