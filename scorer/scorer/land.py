@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scorer import templates
 from scorer.contract.outcome import SensorError
 from scorer.contract.paths import check_readings_path, is_sensor_name, readings_path
 from scorer.contract.work import AUTO, REJECT, Columns
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     Times = NDArray[np.datetime64]
     Values = NDArray[np.float64]
 
-READINGS_TEMPLATE = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_US = 3_600_000_000
 # The two layouts of a table of many sensors: the Azure reference's own, and the plain one.
@@ -50,7 +49,7 @@ class LandError(InputError):
 
 
 def land(
-    store: Store, rows: Mapping[str, tuple[Times, Values]], template: str = READINGS_TEMPLATE
+    store: Store, rows: Mapping[str, tuple[Times, Values]], template: str = templates.READINGS
 ) -> list[str]:
     """Writes each sensor's readings (times as datetime64[us], UTC; values as float64), returns the paths.
 

@@ -86,6 +86,11 @@ FLAGS_MANY = 0.4
 """Of the training readings: a model that calls so many odd does not know what is normal."""
 
 
+MANY_VECTORS = 0.4
+"""Of the rows beyond those that nu gives away. A one-class SVM flags about as many of new normal readings as
+its share of support vectors (docs/guard.md)."""
+
+
 def findings(training: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What is wrong with a model that was trained so; none if it can tell normal from not.
 
@@ -110,6 +115,16 @@ def findings(training: Mapping[str, Any]) -> tuple[Finding, ...]:
             Finding(
                 "OneSupportVector",
                 "one support vector carries the whole model, its border is of chance: raise nu or gamma",
+            )
+        )
+    vectors = _number(training.get("supportVectors"))
+    if vectors > 1 and vectors > (outside + MANY_VECTORS * (1 - outside)) * rows > 0:
+        found.append(
+            Finding(
+                "ManyVectors",
+                f"{vectors:g} of {rows:g} readings became support vectors: it knows them by heart, will flag "
+                f"about {min(vectors / rows, 1):.0%} of new normal ones, and is slow; lower gamma, or give "
+                "more readings",
             )
         )
     flagged = training.get("flagged")

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from scorer import templates
 from scorer.contract.outcome import SensorError
 from scorer.contract.paths import check_model_path, is_sensor_name, model_folder
 from scorer.errors import InputError
 from scorer.fit.history import HistoryError, RolledBack, encode, registered, rolled_back
-from scorer.fit.settings import MODEL_TEMPLATE
 from scorer.model.file import read_model
 from scorer.storage import ConflictError, NotFoundError, Store, TooLargeError
 from scorer.versions import (
@@ -81,7 +81,7 @@ def now() -> datetime:
 
 
 def register(
-    store: Store, sensor: str, data: bytes, template: str = MODEL_TEMPLATE, clock: Clock = now
+    store: Store, sensor: str, data: bytes, template: str = templates.MODELS, clock: Clock = now
 ) -> Registered:
     """Puts a model file into the store and lists it as a version of the sensor, in use if it is the newest.
 
@@ -102,7 +102,7 @@ def register(
 
 
 def roll_back(
-    store: Store, sensor: str, to: str | None = None, template: str = MODEL_TEMPLATE, clock: Clock = now
+    store: Store, sensor: str, to: str | None = None, template: str = templates.MODELS, clock: Clock = now
 ) -> Back:
     """Withdraws the version in use, for `to` or for what was in use before it.
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from scorer import templates
 from scorer.contract.work import ReadingsSource
 from scorer.fit.estimators import Estimator
 from scorer.window import Window
-
-MODEL_TEMPLATE = "models/{sensor}"
-READINGS_TEMPLATE = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
 
 
 class Settings(NamedTuple):
@@ -18,8 +16,8 @@ class Settings(NamedTuple):
 
     estimator: Estimator = Estimator()
     features: tuple[str, ...] = ("value",)
-    readings: ReadingsSource = ReadingsSource(READINGS_TEMPLATE)
-    models: str = MODEL_TEMPLATE
+    readings: ReadingsSource = ReadingsSource(templates.READINGS)
+    models: str = templates.MODELS
     refuse_degenerate: bool = False
     """Whether a model that cannot tell normal from not is an error rather than a warning."""
 

@@ -53,11 +53,9 @@ class Model(NamedTuple):
     accepts_missing: bool = False
     """Whether values may be NaN: a stage fills them in."""
     plugin: PluginPart | None = None
-
-    @property
-    def threshold(self) -> float:
-        """The score from which on a row is an anomaly. The zero of every form's decision function."""
-        return 0.0
+    threshold: float = 0.0
+    """The score from which on a row is an anomaly: the zero of every form's decision function, if the run
+    does not give the sensor a border of its own."""
 
 
 def scores(model: Model, rows: Array) -> Array:

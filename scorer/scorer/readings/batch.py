@@ -118,7 +118,8 @@ def chosen(batch: Batch, which: NDArray[np.intp] | NDArray[np.bool_]) -> Batch:
 def of_the_window(batch: Batch, plan: Plan) -> Batch:
     """The records that lie in the window, or whose time is not known, of the sensors wanted.
 
-    A time that does not exist, or does twice, lies where its clock would have shown it once: in one window.
+    A time that does not exist lies where its clock would have shown it, one that does twice and is refused
+    in both places, for its file may lie in either: as rows without a time, it counts where its file is read.
     """
     inside = plan.span.holds(batch.times)
     if batch.faults is not None:

@@ -20,6 +20,7 @@ from scorer.readings.accounting import MAX_DECODED_BYTES
 from scorer.readings.batch import MISSING_TIME, Batch, ColumnError, Plan, of_the_window, plain
 from scorer.readings.coded import is_plain
 from scorer.readings.footer import Chunk, largest_page, read_footer
+from scorer.readings.magic import BEGIN, refuse_as_parquet
 from scorer.readings.ranges import RangedFile
 from scorer.readings.sensors import OfThePack, of_the_pack, said_of_unnamed
 from scorer.readings.zones import NEAR
@@ -54,6 +55,7 @@ def parquet_batches(file: ReadingsFile, plan: Plan, lost: list[str]) -> Iterator
     try:
         yield from _decoded(file, plan, lost)
     except _BROKEN as error:
+        refuse_as_parquet(file.path, file.read_range(0, BEGIN))
         said = plain((str(error).splitlines() or [type(error).__name__])[0][:200])
         raise SensorError("ReadingsCorrupt", f"readings {file.path} cannot be decoded: {said}") from error
 

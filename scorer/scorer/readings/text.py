@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from scorer.contract.outcome import SensorError
+from scorer.readings.magic import BEGIN, refuse_as_text
 
 BLOCK = 1024 * 1024
 """Bytes that are decoded together."""
@@ -149,9 +150,10 @@ def _without_mark(path: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     first = b""
     for piece in pieces:
         first += piece
-        if len(first) >= len(_UTF8_MARK):
+        if len(first) >= BEGIN:
             break
     if first.startswith(_UTF16_MARKS):
         raise SensorError("ReadingsCorrupt", f"readings {path} are UTF-16: wanted UTF-8")
+    refuse_as_text(path, first)
     yield first.removeprefix(_UTF8_MARK)
     yield from pieces

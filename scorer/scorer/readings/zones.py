@@ -50,7 +50,8 @@ class Zone:
     def utc(self, local: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None]:
         """UTC of local times (both in microseconds since 1970), and their faults.
 
-        A faulty time is given as the clock before the change would have it. What is not near the window is
+        A faulty time is given as the clock before the change would have it; one that is refused because it
+        was shown twice, as either clock would if that puts it into the window. What is not near the window is
         only known not to be of it. Raises SensorError for a zone that is not known.
         """
         if self.is_utc:
@@ -63,7 +64,11 @@ class Zone:
             return earlier, None
         faults = np.where(earlier > later, NONEXISTENT_TIME, 0).astype(np.uint8)
         if self._ambiguous == REJECT:
-            faults[earlier < later] = AMBIGUOUS_TIME
+            twice = earlier < later
+            faults[twice] = AMBIGUOUS_TIME
+            # Its file may lie where either puts it: each window that reads it says that it was rejected.
+            here = twice & self._span.holds(later) & ~self._span.holds(earlier)
+            return np.where(here, later, earlier), faults
         return np.maximum(earlier, later) if self._ambiguous == LATER else earlier, faults
 
 

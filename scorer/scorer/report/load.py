@@ -67,7 +67,12 @@ def _result(told: Told) -> SensorResult:
     rows, anomalies = Rows(**told.get("rows", {})), told.get("anomalies", 0)
     if not all(type(count) is int for count in (*rows, anomalies)):
         raise TypeError(f"rows {rows}, anomalies {anomalies!r}")
-    words = [told["sensor"], told["state"], told.get("reason", ""), told.get("message", "")]
+    words = [
+        told["sensor"],
+        told["state"],
+        told.get("reason", ""),
+        told.get("message") or told.get("lost", ""),
+    ]
     if not all(isinstance(word, str) for word in words):
         raise TypeError(f"words {words}")
     sensor, state, reason, message = words

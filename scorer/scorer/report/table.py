@@ -45,7 +45,11 @@ def _figures(sensor: SensorResult) -> tuple[str, ...]:
 def _note(sensor: SensorResult, finding: Finding | None) -> str:
     if sensor.state != "Scored":
         return f"{sensor.state}: {sensor.reason}"
-    return f"injected {finding.fault.kind}: {'found' if finding.found else 'MISSED'}" if finding else ""
+    return (
+        f"injected {finding.fault.kind}: {'found' if finding.found else 'MISSED'}"
+        if finding
+        else sensor.message
+    )
 
 
 def _check(run: RunResult) -> list[str]:

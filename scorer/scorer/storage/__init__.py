@@ -93,6 +93,10 @@ class Store:
 
     url: str
 
+    def doubt(self) -> str:
+        """A sentence on why what is here may not be what was put here; none is known of most stores."""
+        return ""
+
     def get(self, path: str, limit: int | None = None) -> Blob:
         """The object with its bytes. Raises NotFoundError; TooLargeError before holding more than `limit`."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ tried again may conflict with its own first try: then what is there is compared 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -72,6 +73,7 @@ class AzureBlobStore(Store):
         self._container = f"container {address.container!r} of account {address.account!r}"
         self._retries = retries
         self._store = _opened(address, retries)
+        self._opening = threading.Lock()
 
     def get(self, path: str, limit: int | None = None) -> Blob:
         """The object with its bytes."""
@@ -180,6 +182,7 @@ class AzureBlobStore(Store):
         """Runs the request until it succeeds, fails for good, or the tries are used up."""
         retries, started, wait = self._retries, time.monotonic(), 0.0
         for number in range(1, retries.tries + 1):
+            used = self._store
             try:
                 return request()
             except (BaseError, FileNotFoundError) as error:
@@ -187,11 +190,20 @@ class AzureBlobStore(Store):
                 if number >= self._tries(failure) or time.monotonic() - started > retries.total_seconds:
                     raise failure from error
             if isinstance(failure, UnauthorizedError):
-                self._store = _opened(self._address, retries)  # the one before keeps its token for an hour
+                self._renew(used)
             first = retries.busy_seconds if isinstance(failure, BusyError) else retries.first_seconds
             wait = min(max(wait * retries.factor, first), retries.longest_seconds)
             time.sleep(_jittered(wait))
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _renew(self, used: AzureStore) -> None:
+        """Another client, whose token is a new one: the one before keeps its token for an hour.
+
+        Once for all threads that met its end: the first opens it, the others find it open.
+        """
+        with self._opening:
+            if self._store is used:
+                self._store = _opened(self._address, self._retries)
 
     def _tries(self, failure: StorageError) -> int:
         if isinstance(failure, DeniedError):

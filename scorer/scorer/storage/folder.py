@@ -7,6 +7,8 @@ An object is a plain file that any other tool can read. What a file cannot hold 
 - an ETag is the file's modification time and size. The time is set by the writer, later than the file's
   before it, because kernels stamp files with a clock so coarse that two writes can get the same time.
 
+So a folder that was copied without its files' times has no metadata any more. One file of a known time tells.
+
 Conditional puts hold a lock from check to rename. What that is worth depends on the file system:
 
 - a local disk, and NFS of version 4 or 3 with its lock service, Azure Files' NFS shares among them: writers
@@ -50,6 +52,8 @@ from scorer.storage import (
 
 _OWN = ".sensorscore"  # folder of locks, and the mark in hidden files' names
 _LOCKS = 64  # enough that sensors written at the same time seldom wait for each other
+_TIMES = "times"
+_KNOWN_TIME = 978_307_200 * 10**9  # 2001: no copy is made then, and every file system can keep a whole second
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP)
@@ -138,6 +142,20 @@ class FolderStore(Store):
             target.unlink(missing_ok=True)
             _metadata_file(target).unlink(missing_ok=True)
 
+    def doubt(self) -> str:
+        """A sentence, if the files' times are not those that were set: then their metadata is lost."""
+        try:
+            known = (self._root / _OWN / _TIMES).stat()
+        except OSError:
+            return ""
+        if known.st_mtime_ns == _KNOWN_TIME:
+            return ""
+        return (
+            f"store folder {self._root} was copied, or is mounted, without the times of its files, which "
+            "metadata goes by: predictions there count as nobody's, are scored again and cannot be verified; "
+            f"copy it with times (cp -a, rsync -a, tar), or remove {_OWN}/{_TIMES} in it to take it as it is"
+        )
+
     def _target(self, path: str) -> Path:
         return self._root / checked_path(path)
 
@@ -173,7 +191,9 @@ class FolderStore(Store):
     def _locked(self, path: str) -> Iterator[None]:
         """Excludes other writers of this path; the lock goes with the open file, also a killed process's."""
         locks = self._root / _OWN / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
+        if not locks.is_dir():
+            locks.mkdir(parents=True, exist_ok=True)
+            _mark(self._root / _OWN)
         with (locks / f"{zlib.crc32(path.encode()) % _LOCKS:02x}").open("ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -181,6 +201,12 @@ class FolderStore(Store):
                 if error.errno not in _NO_LOCKS:
                     raise
             yield
+
+
+def _mark(folder: Path) -> None:
+    """A file of a known time: a copy without times has another one."""
+    with _written_beside(folder / _TIMES, b"", _KNOWN_TIME) as (part, _):
+        part.replace(folder / _TIMES)
 
 
 def _replace(target: Path, data: bytes, metadata: dict[str, str], found: _State | None) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from simulations.guard import NONE, clean_plans, false_alarms, real, simulated, windows_to_warning
 from simulations.sensors import FAULTS, Plan
+from simulations.vectors import NARROW, USUAL, all_seen, cases
 
 SEED = 7
 FAST = [plan for plan in clean_plans() if plan.hourly == 60 and plan.nu == 0.01]
@@ -44,3 +45,15 @@ def test_a_fault_is_warned_of_in_time(fault: str) -> None:
 def test_the_bound_on_a_rate_is_that_of_a_poisson_count() -> None:
     none = NONE._replace(sensor_days=2996)
     assert none.bound() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_many_vectors_are_told_of_models_that_flag_what_is_normal() -> None:
+    narrow = [case for case in cases(NARROW, (60,)) if case.kind == "normal"]
+    warned = [each for each in all_seen(narrow, SEED) if each.warned]
+    assert len(warned) > len(narrow) / 2
+    assert all(each.flagged >= 0.25 for each in warned), warned
+
+
+def test_many_vectors_are_not_told_of_models_as_they_usually_are() -> None:
+    usual = [case for case in cases(USUAL, (280,)) if case.nu in (0.01, 0.2)]
+    assert [each for each in all_seen(usual, SEED) if each.warned] == []

@@ -180,7 +180,7 @@ FORMS = ["parquet", "csv", "lines"]
     ("policy", "kept", "rejected"),
     [
         # 02:30 was at 00:30 UTC and at 01:30 UTC; 02:00 at 00:00 and at 01:00, 03:00 is at 02:00 UTC.
-        ("Reject", [], 1),
+        ("Reject", [], 2),
         ("Earlier", [2.0], 0),
         ("Later", [1.0], 0),
     ],
@@ -191,7 +191,7 @@ def test_times_that_are_twice(form: str, policy: str, kept: list[float], rejecte
     assert readings.values[:, 0].tolist() == kept
     assert readings.rejected == ({"AmbiguousTime": rejected} if rejected else {})
     if rejected:
-        assert readings.rejects[0].found.replace("T", " ")[:19] == "2026-10-25 02:30:00"
+        assert readings.rejects[-1].found.replace("T", " ")[:19] == "2026-10-25 02:30:00"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -244,3 +244,20 @@ def test_local_seconds_beyond_all_calendars_are_of_no_window() -> None:
 def test_reasons_are_those_that_are_documented() -> None:
     assert REASONS[NONEXISTENT_TIME] == "NonexistentTime"
     assert REASONS[AMBIGUOUS_TIME] == "AmbiguousTime"
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["a file an hour", "one file for both hours"])
+def test_a_refused_time_that_is_twice_is_counted_by_each_window_that_reads_it(shared: bool) -> None:
+    """Local readings every ten minutes through both hours that clocks show as 02:00 to 02:59."""
+    hours = ["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"]
+    one = ["time,value", *(f"2026-10-25 02:{minute:02}:00,1" for minute in (10, 20, 30, 40, 50))]
+    files = ["\n".join(one), "\n".join([*one, "2026-10-25 03:00:00,1"])]
+    if shared:
+        files = ["\n".join([*one, *files[1].split("\n")[1:]])] * 2
+    source = ReadingsSource("{sensor}", time_zone="Europe/Berlin", ambiguous_times="Reject")
+    counted = []
+    for start, end, data in zip(hours[:2], hours[1:], files, strict=True):
+        readings = read_readings([("a.csv", data.encode())], ["value"], window(start, end), source)
+        counted.append((readings.rows.scored, readings.rejected))
+    twice = 10 if shared else 5
+    assert counted == [(0, {"AmbiguousTime": twice}), (1, {"AmbiguousTime": twice})]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -141,6 +142,89 @@ def test_processes_lose_no_conditional_put(tmp_path: Path) -> None:
     assert open_store(url).get("counter").data == b"100"
 
 
+CREATOR = """
+import sys
+from scorer.storage import ConflictError, open_store
+store = open_store(sys.argv[1])
+sys.stdin.readline()
+for name in range(60):
+    try:
+        store.put(f"once/{name}", sys.argv[2].encode(), {"by": sys.argv[2]}, if_none_match=True)
+        print(name)
+    except ConflictError:
+        pass
+"""
+
+
+def test_processes_create_each_object_once(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}"
+    creators = [
+        subprocess.Popen(
+            [sys.executable, "-c", CREATOR, url, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for creator in creators:
+        assert creator.stdin
+        creator.stdin.write("go\n")  # once all of them could have begun
+        creator.stdin.flush()
+    made = [creator.communicate(timeout=60)[0].split() for creator in creators]
+    assert sorted(int(name) for names in made for name in names) == list(range(60))
+    store = open_store(url)
+    for number, names in enumerate(made):
+        for name in names:
+            blob = store.get(f"once/{name}")
+            assert (blob.data, dict(blob.metadata)) == (str(number).encode(), {"by": str(number)})
+
+
+ENDLESS = """
+import sys
+from scorer.storage import open_store
+store = open_store(sys.argv[1])
+print("begun", flush=True)
+number = 0
+while True:
+    number += 1
+    store.put("a", str(number % 10).encode() * 100_000, {"number": str(number % 10)})
+"""
+
+
+def test_a_writer_that_is_killed_leaves_a_whole_object_and_no_lock(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}"
+    store = open_store(url)
+    for _ in range(5):
+        writer = subprocess.Popen([sys.executable, "-c", ENDLESS, url], stdout=subprocess.PIPE)
+        assert writer.stdout
+        writer.stdout.readline()
+        while not (tmp_path / "a").exists():
+            pass
+        writer.kill()
+        writer.communicate()
+        blob = store.get("a")
+        assert (len(blob.data), len(set(blob.data))) == (100_000, 1)
+        assert blob.metadata.get("number", "") in ("", chr(blob.data[0]))
+        assert [entry.path for entry in store.list()] == ["a"]
+        store.put("a", b"next", if_match=blob.etag)
+        store.delete("a")
+
+
+def test_a_folder_that_was_copied_without_times_is_told(folder: Store, tmp_path: Path) -> None:
+    folder.put("a/b", b"data", {"fingerprint": "f"})
+    assert folder.doubt() == ""
+    for copy, by, metadata in (
+        ("good", shutil.copy2, {"fingerprint": "f"}),
+        ("bad", shutil.copyfile, {}),
+    ):
+        shutil.copytree(tmp_path, f"{tmp_path}-{copy}", copy_function=by)
+        store = open_store(f"file://{tmp_path}-{copy}")
+        assert dict(store.head("a/b").metadata) == metadata
+        assert ("without the times of its files" in store.doubt()) == (not metadata)
+        assert ("cp -a" in store.doubt()) == (not metadata)
+
+
 def test_a_mount_without_locks_is_written_to(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
@@ -151,9 +235,17 @@ def test_a_mount_without_locks_is_written_to(folder: Store, monkeypatch: pytest.
     assert folder.get("a").data == b"two"
 
 
-def test_a_name_that_the_file_system_cannot_have(folder: Store) -> None:
+@pytest.mark.parametrize("path", ["x" * 300, "ü" * 200, f"{'y' * 250}"])
+def test_a_name_that_the_file_system_cannot_have(path: str, folder: Store) -> None:
     with pytest.raises(TooLongError, match="File name too long"):
-        folder.put("x" * 300, b"")
+        folder.put(path, b"")
+
+
+def test_a_path_that_the_file_system_cannot_have_below_the_store_s_folder(tmp_path: Path) -> None:
+    root = "/".join([str(tmp_path), *(["d" * 200] * 18)])
+    Path(root).mkdir(parents=True)
+    with pytest.raises(TooLongError, match="File name too long"):
+        open_store(f"file://{root}").put("/".join(["e" * 200] * 4), b"")
 
 
 def test_the_bound_of_a_name_counts_the_store_s_prefix() -> None:

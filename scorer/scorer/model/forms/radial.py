@@ -36,11 +36,12 @@ def _prepare(arrays: Arrays) -> Prepared:
     gamma = above_zero("gamma", arrays["gamma"])
     vectors = arrays["support_vectors"]
     centre = vectors.mean(axis=0)
-    centred = vectors - centre
     count, width = vectors.shape
-    squares = np.einsum("ij,ij->i", centred, centred)
     matrix = np.empty((count, width + 2))
-    matrix[:, :width] = 2 * gamma * centred
+    centred = matrix[:, :width]  # in place, for there may be megabytes of them
+    np.subtract(vectors, centre, out=centred)
+    squares = np.einsum("ij,ij->i", centred, centred)
+    centred *= 2 * gamma
     matrix[:, width] = -gamma
     matrix[:, width + 1] = -gamma * squares
     prepared = weighted(arrays, functions=2 + 4)
@@ -66,8 +67,11 @@ def _error(sizes: Array, distances: Array, width: int) -> float:
     steep, flat = 6 * width + 19, 2 * width + 4
     if not steep * UNIT * np.max(distances) ** 2 < 0.01:  # the bound is of first order
         return math.inf
-    largest = steep * distances**2 + 0.429 * steep * distances + 0.368 * (flat + width + 4)
-    return SAFE * UNIT * float((sizes * largest).sum())
+    largest = distances + 0.429
+    largest *= distances
+    largest *= steep
+    largest += 0.368 * (flat + width + 4)
+    return SAFE * UNIT * float(sizes @ largest)
 
 
 def _rbf(arrays: Prepared, columns: Array) -> Array:
