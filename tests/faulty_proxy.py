@@ -28,6 +28,8 @@ class Reply(NamedTuple):
 
 Forward = Callable[[], Reply]
 Fault = Callable[["_Handler", Forward], None]
+Door = Callable[[str, dict[str, str]], tuple[str, dict[str, str]] | None]
+"""Path and headers of a request as storage is to get them, or None for who may not pass."""
 
 
 def answer(status: int, code: str = "", **headers: str) -> Fault:
@@ -88,6 +90,26 @@ def silent() -> Fault:
     return fault
 
 
+def late(seconds: float) -> Fault:
+    """The answer comes so much later."""
+
+    def fault(handler: _Handler, forward: Forward) -> None:
+        reply = forward()
+        handler.server.closing.wait(seconds)
+        handler.reply(reply)
+
+    return fault
+
+
+def passing() -> Fault:
+    """No fault: the place of a request that passes, among those that do not."""
+
+    def fault(handler: _Handler, forward: Forward) -> None:
+        handler.reply(forward())
+
+    return fault
+
+
 class FaultyProxy(ThreadingHTTPServer):
     """Forwards to `endpoint`; `faults` are those of the next requests of an operation, in order.
 
@@ -107,6 +129,7 @@ class FaultyProxy(ThreadingHTTPServer):
         """Operations as they came, faulty ones too."""
         self.max_results = 0
         """Of a listing's page, where the request's signature does not cover it (SAS)."""
+        self.door: Door = lambda path, headers: (path, headers)
         self.closing = threading.Event()
         self._lock = threading.Lock()
 
@@ -142,9 +165,12 @@ class _Handler(BaseHTTPRequestHandler):
         more = f"&maxresults={self.server.max_results}" if listing and self.server.max_results else ""
 
         def forward() -> Reply:
+            passed = self.server.door(self.path + more, dict(self.headers))
+            if passed is None:
+                return _error(401, "InvalidAuthenticationInfo", {})
             connection = http.client.HTTPConnection(*self.server.target, timeout=30)
             try:
-                connection.request(self.command, self.path + more, body, dict(self.headers))
+                connection.request(self.command, passed[0], body, passed[1])
                 found = connection.getresponse()
                 return Reply(found.status, dict(found.getheaders()), found.read())
             finally:

@@ -54,10 +54,12 @@ def fingerprint(
     model_sha256: str,
     source: ReadingsSource = _SOURCE,
     output: Output = _OUTPUT,
+    threshold: float | None = None,
 ) -> str:
     """Digest of all that a prediction is made from; `readings` are (path, ETag or None for no file).
 
-    How the files are read (columns, time zone and so on) and written belongs to it; their paths do not.
+    How the files are read (columns, time zone and so on) and written belongs to it; their paths do not. So
+    does a border of the sensor's own, where the run's table gives one.
     """
     made_from = {
         "window": [utc_text(window.start), utc_text(window.end)],
@@ -66,7 +68,7 @@ def fingerprint(
         "model": model_sha256,
         "written": [output.format, output.layout],
         "format": PREDICTIONS_FORMAT,
-    }
+    } | ({} if threshold is None else {"threshold": float(threshold)})
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 

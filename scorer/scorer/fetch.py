@@ -50,8 +50,9 @@ def fetch(
 ) -> Fetched | Kept | Decision:
     """Reads what the sensor needs; a Decision if it needs no scoring. Raises StorageError and SensorError."""
     prior = outputs.prior(sensor)
-    folder = model_folder(order.model.path, sensor)
-    version = find(store, order.model, sensor, order.window)
+    given = order.of(sensor)
+    folder = model_folder(order.model.path, given.model or sensor)
+    version = find(store, order.model, given.model or sensor, order.window)
     if isinstance(version, str):
         return missing("NoModel", order.on_missing_model, f"sensor {sensor} has no model: {version}")
     readings = sources.find(sensor)
@@ -60,7 +61,9 @@ def fetch(
         return missing(
             "NoReadings", order.on_missing_readings, f"sensor {sensor} has no readings: no file at {looked}"
         )
-    made_from = fingerprint(order.window, readings.states(), version.sha256, order.readings, order.output)
+    made_from = fingerprint(
+        *(order.window, readings.states(), version.sha256, order.readings, order.output, given.threshold)
+    )
     finished = summary_of(prior.metadata) if prior else None
     if prior and finished and finished.fingerprint == made_from:
         about = {**finished.detail(outputs.path(sensor)), "madeBy": prior.metadata.get("run")}

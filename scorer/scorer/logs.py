@@ -1,6 +1,7 @@
 """The pod's log: one JSON object a line on stdout, with time, level, run and, where there is one, sensor.
 
-Pods are deleted, and their stdout with them: `LogBlob` keeps a copy of the lines in the store.
+Pods are deleted, and their stdout with them: `LogBlob` keeps a copy of the lines in the store. On a command
+line people read along, in words (`scorer.commands.said`), and the copy is the same.
 """
 
 from __future__ import annotations
@@ -49,11 +50,16 @@ class Log:
         line = {"time": _now(), "level": level, "message": message, **self._fields, **fields}
         data = _ENCODER.encode(line).encode("utf-8", "replace") + b"\n"
         with self._lock:
-            # One write a line, past any buffer: lines of several threads stay whole, and a killed process
-            # loses none.
-            os.write(_STDOUT, data)
+            self._say(level, message, fields, data)
             if self._kept:
                 self._kept.add(data)
+
+    def _say(self, level: str, message: str, fields: dict[str, Any], data: bytes) -> None:
+        """Says it to whoever reads along; one thread at a time."""
+        del level, message, fields
+        # One write a line, past any buffer: lines of several threads stay whole, and a killed process loses
+        # none.
+        os.write(_STDOUT, data)
 
 
 class Lines:
@@ -112,11 +118,13 @@ class LogBlob:
         self._writing = threading.Lock()  # an old copy must not come after a new one
         self._failed = False
 
-    def keep_up(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Writes it now and every few seconds, if it has grown. Does not return: for a thread of its own."""
+    def keep_up(self, seconds: float = FLUSH_SECONDS, ended: threading.Event | None = None) -> None:
+        """Writes it now and every few seconds, if it has grown, until `ended`: for a thread of its own."""
+        ended = ended or threading.Event()
         while True:
             self.write()
-            time.sleep(seconds)
+            if ended.wait(seconds):
+                return
 
     def write(self) -> None:
         """Writes it, if it has grown."""

@@ -51,9 +51,16 @@ class Outcome:
     """The attempt's ledger. Threads may report to it; once it is closed, nothing changes any more."""
 
     def __init__(
-        self, header: Header, sensors: Sequence[str], clock: Stopwatch, file: MessageFile | None = None
+        self,
+        header: Header,
+        sensors: Sequence[str],
+        clock: Stopwatch,
+        file: MessageFile | None = None,
+        tell_places: bool = False,
     ) -> None:
+        """`tell_places`: the operator does not know the names, and hears where in the pack each stands."""
         self.sensors = tuple(sensors)
+        self._tell_places = tell_places
         self._header = header
         self._clock = clock
         self._file = file
@@ -119,6 +126,12 @@ class Outcome:
             self._write(final=True)
             return True
 
+    def retire(self) -> bool:
+        """Says nothing more: another ledger takes its place. False if the last message is written."""
+        with self._lock:
+            closed, self._closed = self._closed, True
+            return not closed
+
     def undecided(self) -> list[str]:
         """Sensors without a decision."""
         with self._lock:
@@ -180,11 +193,12 @@ class Outcome:
         elif decision.state in (FAILED, UNDECIDED):
             insort(self._troubled, (decision.state == UNDECIDED, place))
 
-    def _failures(self) -> Iterator[tuple[str, str, str]]:
+    def _failures(self) -> Iterator[tuple[str, str, str] | tuple[str, str, str, int]]:
         """Failed sensors before undecided ones; those not begun have nothing to say."""
         for _, place in self._troubled:
             if decision := self._decisions[place]:
-                yield self.sensors[place], decision.reason, decision.message
+                told = (self.sensors[place], decision.reason, decision.message)
+                yield (*told, place) if self._tell_places else told
 
     def _stages_ms(self) -> dict[str, int]:
         stages = {stage: round(seconds * 1000) for stage, seconds in self._seconds.items()}

@@ -15,19 +15,24 @@ from typing import TYPE_CHECKING, NoReturn
 
 from scorer.clock import Stopwatch
 from scorer.contract.exits import Exit
-from scorer.contract.outcome import UNDECIDED, Decision, Header
-from scorer.contract.work import PUBLISH, UsageError, WorkOrder, parse_work_order, sensor_names
+from scorer.contract.outcome import FAILED, UNDECIDED, Decision, Header
+from scorer.contract.sensors import SensorsInStore, sensor_names
+from scorer.contract.staging import PREPARE, PUBLISH
+from scorer.contract.work import UsageError, WorkOrder, parse_work_order
 from scorer.deaths import Deaths
 from scorer.fence import Claim
+from scorer.listed import known
 from scorer.logs import Lines, Log, LogBlob, log_path
 from scorer.outcome import MessageFile, Outcome, outcome_path
 from scorer.pipeline import Pipeline
 from scorer.settings import Settings, settings
-from scorer.storage import AddressError, StorageError, UnavailableError, open_store
+from scorer.storage import AddressError, DeniedError, StorageError, UnavailableError, open_store
 from scorer.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scorer.contract.sensors import Sensors
 
 LAST_WORDS_SECONDS = 2.0
 """For detail and log, after SIGTERM or the deadline: the message is safe, and the kubelet waits 30 s."""
@@ -45,13 +50,17 @@ def main(arguments: list[str]) -> NoReturn:
     # lost.
     gc.disable()
     try:
-        order, sensors = _work(arguments)
+        order = _work(arguments)
         if order.stage == PUBLISH:
             from scorer.publish.pod import publish_pod  # here: a pod that scores need not load it
 
-            code = publish_pod(order, sensors, settings(), clock, _leave)
+            code = publish_pod(order, settings(), clock, _leave)
+        elif order.stage == PREPARE:
+            from scorer.prepare.pod import prepare_pod  # likewise
+
+            code = prepare_pod(order, settings(), clock, _leave)
         else:
-            code = _Attempt(order, sensors, settings(), clock).run()
+            code = _Attempt(order, settings(), clock).run()
     except (UsageError, AddressError) as error:
         Log().error(str(error))
         code = Exit.USAGE
@@ -63,24 +72,23 @@ def main(arguments: list[str]) -> NoReturn:
     _leave(code)
 
 
-def _work(arguments: list[str]) -> tuple[WorkOrder, tuple[str, ...]]:
+def _work(arguments: list[str]) -> WorkOrder:
     if len(arguments) != 3 or arguments[:2] != ["run", "--work"]:
         raise UsageError(f"arguments are {arguments[:2]}: wanted run --work JSON")
-    order = parse_work_order(arguments[2])
-    return order, sensor_names(order.sensors)
+    return parse_work_order(arguments[2])
 
 
 class _Attempt:
     """One attempt at a work order."""
 
-    def __init__(
-        self, order: WorkOrder, sensors: tuple[str, ...], environment: Settings, clock: Stopwatch
-    ) -> None:
+    def __init__(self, order: WorkOrder, environment: Settings, clock: Stopwatch) -> None:
+        sensors = _named(order.sensors)
         self._order = order
         self._header = Header(order.run.uid, order.chunk, order.incarnation, clock.attempt())
         lines = Lines()
         self._log = Log(lines, run=order.run.name, chunk=order.chunk, attempt=self._header.attempt)
-        self._outcome = Outcome(self._header, sensors, clock, self._message_file(environment.message_path))
+        self._message = self._message_file(environment.message_path)
+        self._outcome = Outcome(self._header, sensors, clock, self._message, self._in_store)
         self._outcome.take(None)
         self._clock = clock
         self._copies: LogBlob | None = None
@@ -91,10 +99,14 @@ class _Attempt:
             self._cannot_begin(str(error))
             raise
         self._copies = LogBlob(self._store, log_path(order.run.name, self._header), lines, self._log)
+        if doubt := self._store.doubt():
+            self._log.warning(doubt)
         self._deaths = Deaths(self._store, self._header) if len(sensors) > 1 else None
 
     def run(self) -> Exit:
         """Works on every sensor and says how it went."""
+        if self._in_store and (code := self._read_list()) is not None:
+            return code
         claim = Claim(self._order.run.created, self._order.run.uid, self._header.attempt)
         pipeline = Pipeline(self._order, self._store, claim, self._outcome, self._log, self._deaths)
         defects = pipeline.run()
@@ -108,6 +120,31 @@ class _Attempt:
             threading.Event().wait()  # the watching thread is ending the process
         return code
 
+    @property
+    def _in_store(self) -> bool:
+        return isinstance(self._order.sensors, SensorsInStore)
+
+    def _read_list(self) -> Exit | None:
+        """Learns the names of the sensors from the store; how the attempt ends if that cannot be."""
+        try:
+            self._order, sensors = known(self._store, self._order)
+        except UsageError as error:
+            self._cannot_begin(str(error))
+            raise
+        except StorageError as error:
+            denied = isinstance(error, DeniedError)
+            self._log.error(f"list of sensors not read: {error}")
+            reason = "StorageDenied" if denied else "StorageUnavailable"
+            self._cannot_begin(str(error), FAILED if denied else UNDECIDED, reason)
+            return self._outcome.exit()
+        placeholders = self._outcome
+        outcome = Outcome(self._header, sensors, self._clock, self._message, tell_places=True)
+        self._outcome = outcome
+        if not placeholders.retire():
+            threading.Event().wait()  # the watching thread is ending the process
+        outcome.take(None)
+        return None
+
     def _message_file(self, path: str) -> MessageFile | None:
         try:
             return MessageFile(path)
@@ -115,10 +152,10 @@ class _Attempt:
             self._log.warning(f"no termination message: {path}: {error.strerror}")
             return None
 
-    def _cannot_begin(self, why: str) -> None:
+    def _cannot_begin(self, why: str, state: str = UNDECIDED, reason: str = "Interrupted") -> None:
         """The message has been begun, so the kubelet takes no words from the log: it must say why itself."""
-        for sensor in self._outcome.sensors:
-            self._outcome.decide(sensor, Decision(UNDECIDED, "Interrupted", why))
+        decision = Decision(state, reason, why)
+        self._outcome.decide_all([(sensor, decision) for sensor in self._outcome.sensors])
         self._outcome.close()
 
     def _cut_short(self, code: Exit) -> None:
@@ -162,6 +199,13 @@ class _Attempt:
                     self._log.warning(f"detail of the outcome not written: {error}")
                     return
             time.sleep(1.0)  # beside the request's own retries, which not every error has
+
+
+def _named(sensors: Sensors) -> tuple[str, ...]:
+    """The sensors' names; their places in the list in the store, until that is read. Raises UsageError."""
+    if isinstance(sensors, SensorsInStore):
+        return tuple(f"#{place}" for place in range(sensors.first, sensors.first + sensors.size))
+    return sensor_names(sensors)
 
 
 def _leave(code: Exit) -> NoReturn:

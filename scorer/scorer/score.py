@@ -33,6 +33,9 @@ class Scoring:
     def score(self, fetched: Fetched) -> Prediction | Decision:
         """Scores the window's rows; a Decision if there are none. Raises SensorError."""
         model = read_model(fetched.model, fetched.version.name)
+        border = self._order.of(fetched.sensor).threshold
+        if border is not None:
+            model = model._replace(threshold=float(border))
         readings = self._reader.read(
             fetched.readings, fetched.sensor, model.features, accepts_missing=model.accepts_missing
         )
@@ -45,7 +48,8 @@ class Scoring:
         found = self._scores(model, readings.values)
         flagged = anomalies(model, found)
         observed = observe(model, readings, flagged, self._order.window)
-        return Prediction(model, readings, found, flagged, observed)
+        # The model is needed no more, only what is told of it: what waits to be written holds none.
+        return Prediction(model._replace(stages=(), plugin=None), readings, found, flagged, observed)
 
     def close(self) -> None:
         """Ends what was started for plugins' models."""

@@ -35,8 +35,8 @@ METADATA_FILE = "metadata.json"
 MAX_CURRENT_BYTES = 64 * 1024
 """Of `current.json`: 200 versions and 128 switches."""
 MAX_METADATA_BYTES = 1024 * 1024
-MAX_MODEL_BYTES = 64 * 1024 * 1024
-"""Of a model file: 750,000 support vectors of 10 features."""
+MAX_MODEL_BYTES = 32 * 1024 * 1024
+"""Of a model file: 380,000 support vectors of 10 features."""
 
 EVER = datetime.min.replace(tzinfo=UTC)
 _SHA256 = re.compile("[0-9a-f]{64}", re.ASCII)

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,20 +17,31 @@ from contract_vectors import vectors
 from scorer.contract import Header, Rows, encode_message, parse_work_order
 from scorer.contract.outcome import Letters
 from scorer.contract.publishing import parse_decisions
-from scoring_operator.chunks import Chunk, SensorSet
+from scoring_operator.chunks import Chunk, InStore, Left, SensorSet, StoredSensors
 from scoring_operator.contract import (
     FAIL_JOB,
+    IGNORED,
     MESSAGE_LIMIT,
     ContractError,
     Exit,
     Expected,
+    PrepareMessage,
     check_template,
+    default_marker,
     is_sensor_name,
     parse_message,
+    parse_prepared,
     parse_published,
     shard_of,
 )
-from scoring_operator.jobs import decisions_config_map, publish_order, scoring_job, work_order
+from scoring_operator.jobs import (
+    decisions_config_map,
+    preparation,
+    prepare_order,
+    publish_order,
+    scoring_job,
+    work_order,
+)
 from scoring_operator.publishing import decisions
 from scoring_operator.ranges import RangeSet
 from scoring_operator.resource import Run, parse_run
@@ -37,12 +49,13 @@ from scoring_operator.settings import Store
 from scoring_operator.spec import parse_spec
 from scoring_operator.status import Failure, Status, Verdict
 from scoring_operator.times import parse_time
-from unit.operator.given import NESTED, a_run, chunks_of, means, publishing, run_body, sensors, spec_of
+from unit.operator.given import NESTED, NOW, a_run, chunks_of, means, publishing, run_body, sensors, spec_of
 
 Json = dict[str, Any]
 OUTCOMES = vectors("outcomes")
 TEMPLATES = vectors("templates")
 ORDERS = vectors("work_orders")
+PREPARING = vectors("preparing")
 PUBLISHING = vectors("publishing")
 
 
@@ -55,7 +68,14 @@ def by_name(cases: list[Json]) -> pytest.MarkDecorator:
 
 
 def test_exit_codes() -> None:
-    named = {each.name.title(): {"code": int(each), "jobFails": each in FAIL_JOB} for each in Exit}
+    named = {
+        each.name.title(): {
+            "code": int(each),
+            "jobFails": each in FAIL_JOB,
+            "jobIgnores": each in IGNORED,
+        }
+        for each in Exit
+    }
     assert vectors("exit_codes") == named
 
 
@@ -103,6 +123,8 @@ def test_outcomes_are_read(case: Json) -> None:
     assert read.in_hand == case["message"].get("inHand", "")
     assert dict(read.stages_ms) == case["message"]["stagesMs"]
     assert read.rows.read == case["message"]["rows"]["read"]
+    if "names" in case:
+        assert {str(place): name for place, name in read.names.items()} == case["names"]
 
 
 @by_name(OUTCOMES["refused"])
@@ -207,10 +229,13 @@ def test_work_orders_are_made_of_runs(case: Json) -> None:
     store = Store("x", where["url"], where.get("endpoint", ""), where.get("allowHttp", False))
     told = work["sensors"]
     names = tuple(told.get("names") or (f"s{number}" for number in range(told["count"])))
+    stored = StoredSensors(100_000, told["sha256"]) if "store" in told else None
     if work.get("stage") == "Publish":
-        order = publish_order(run, spec_of(run), store, SensorSet.of(names), work["incarnation"])
+        order = publish_order(run, spec_of(run), store, stored or SensorSet.of(names), work["incarnation"])
     else:
         chunk = Chunk(work["chunk"], told.get("from", 0), names)
+        if stored:
+            chunk = Chunk(work["chunk"], told["from"], (), stored, told["count"])
         order = work_order(run, spec_of(run), store, chunk, work["incarnation"])
     assert order == work
 
@@ -249,6 +274,81 @@ def test_a_rendered_job_is_understood_by_the_scorer(per_job: int, store: str) ->
     order = parse_work_order(arguments[2])
     assert (order.chunk, order.incarnation) == (1, 2)
     assert order.run.uid == run.uid
+
+
+# Preparing
+
+
+@by_name(PREPARING["orders"])
+def test_preparing_orders_are_made_of_runs(case: Json) -> None:
+    run = a_run(**case["spec"])
+    left = Left(**case["left"], decisions={}) if "left" in case else None
+    source = InStore(left) if case["spec"].get("sensors") else None
+    until = NOW + timedelta(seconds=900) if "waitFor" in case["work"] else None
+    wanted = preparation(spec_of(run), source, until)
+    order = prepare_order(run, spec_of(run), means().store, wanted, 0)
+    fields = ("stage", "resolve", "waitFor", "perAttemptSeconds", "sensors", "decisions")
+    assert {field: order[field] for field in fields if field in order} == case["work"]
+    assert parse_work_order(json.dumps(order)).stage == "Prepare"
+
+
+@pytest.mark.parametrize("case", PREPARING["markers"], ids=lambda case: case["readings"])
+def test_default_markers(case: Json) -> None:
+    assert default_marker(case["readings"]) == case["marker"]
+
+
+@by_name(PREPARING["messages"])
+def test_what_a_preparing_pod_says_is_read(case: Json) -> None:
+    said = case["message"]
+    read = parse_prepared(json.dumps(said), said["run"], said["incarnation"])
+    assert read.total_ms == said["stagesMs"]["total"]
+    if "failure" in said:
+        assert (read.finished, read.sensors) == (False, None)
+        assert read.failure == f"{said['failure']['reason']}: {said['failure']['message']}"
+        return
+    assert (read.finished, read.waited or None) == (True, said["readings"])
+    if said["sensors"] is None:
+        assert read.sensors is None
+    else:
+        assert read.sensors is not None
+        assert (read.sensors.total, list(read.sensors.shards)) == (
+            said["sensors"]["total"],
+            said["sensors"]["shards"],
+        )
+
+
+@by_name(PREPARING["messages_refused"])
+def test_what_a_preparing_pod_must_not_say_is_refused(case: Json) -> None:
+    said = PREPARING["messages"][0]["message"]
+    text = json.dumps({key: value for key, value in (said | case["change"]).items() if value != "remove"})
+    with pytest.raises(ContractError) as refused:
+        parse_prepared(text, said["run"], said["incarnation"])
+    assert case["names"] in str(refused.value)
+
+
+@given(st.sampled_from(sorted(PREPARING["messages"][0]["message"])), JSON)
+def test_any_value_in_any_field_of_a_preparing_message_is_refused_or_sound(key: str, value: Any) -> None:
+    said = PREPARING["messages"][0]["message"]
+    with contextlib.suppress(ContractError):
+        sound(parse_prepared(json.dumps(said | {key: value}), said["run"], said["incarnation"]))
+
+
+@given(st.data())
+def test_any_bytes_of_a_preparing_message_changed_are_refused_or_sound(data: st.DataObject) -> None:
+    said = PREPARING["messages"][0]["message"]
+    text = json.dumps(said)
+    place, cut = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 20))
+    with contextlib.suppress(ContractError):
+        changed = text[:place] + data.draw(st.text(max_size=10)) + text[place + cut :]
+        sound(parse_prepared(changed, said["run"], said["incarnation"]))
+
+
+def sound(read: PrepareMessage) -> None:
+    """The run could be divided by it, and its status written."""
+    if read.sensors is not None:
+        assert 0 < read.sensors.total <= 100_000
+        assert len(read.sensors.shards) <= 512
+        assert not read.sensors.shards or sum(read.sensors.shards) == read.sensors.total
 
 
 # Publishing

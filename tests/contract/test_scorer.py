@@ -23,15 +23,22 @@ from scorer.contract import (
     readings_paths,
     shard_of,
 )
-from scorer.contract.paths import check_model_path, check_output_path, check_readings_path
+from scorer.contract.paths import (
+    check_model_path,
+    check_output_path,
+    check_readings_path,
+    default_marker,
+)
+from scorer.contract.preparing import DiscoverSource, LeftSource, Prepared, TableSource, encode_prepared
 from scorer.contract.publishing import (
     Decisions,
     Published,
     Sample,
-    encode_failure,
     encode_published,
     parse_decisions,
 )
+from scorer.contract.sensors import SensorsInStore
+from scorer.contract.staging import encode_failure
 from scorer.contract.work import SensorFile
 from scorer.window import utc_text, window
 
@@ -112,7 +119,7 @@ def test_outcome_messages(vector: dict[str, Any]) -> None:
         rows=Rows(**wanted["rows"]),
         anomalies=wanted["anomalies"],
         stages_ms=wanted["stagesMs"],
-        failures=[(told["sensor"], told["reason"], told["message"]) for told in wanted["failures"]],
+        failures=[tuple(told.values()) for told in wanted["failures"]],
         in_hand=wanted.get("inHand"),
     )
     assert json.loads(message) == wanted
@@ -139,7 +146,7 @@ def test_publishing_messages(vector: dict[str, Any]) -> None:
     header = Header(wanted["run"], wanted["chunk"], wanted["incarnation"], wanted["attempt"])
     if "failure" in wanted:
         failure = wanted["failure"]
-        message = encode_failure(header, failure["reason"], failure["message"], wanted["stagesMs"])
+        message = encode_failure(header, "Publish", failure["reason"], failure["message"], wanted["stagesMs"])
     else:
         published = Published(
             wanted["manifest"]["path"],
@@ -152,6 +159,67 @@ def test_publishing_messages(vector: dict[str, Any]) -> None:
         )
         message = encode_published(header, published, wanted["stagesMs"])
     assert json.loads(message) == wanted
+
+
+PREPARING = vectors("preparing")
+PREPARES = {
+    key: value for key, value in vectors("work_orders")["valid"][0]["work"].items() if key != "sensors"
+}
+
+
+@pytest.mark.parametrize("vector", PREPARING["orders"], ids=lambda vector: vector["name"])
+def test_preparing_orders(vector: dict[str, Any]) -> None:
+    order = parse_work_order(json.dumps(PREPARES | vector["work"]))
+    told = vector["work"]
+    resolve: dict[str, Any] = {}
+    match order.resolve:
+        case TableSource(path):
+            resolve = {"table": path}
+        case DiscoverSource(of, prefix):
+            resolve = {"discover": {"from": of} | ({"prefix": prefix} if prefix else {})}
+        case LeftSource():
+            resolve = {"left": order.resolve._asdict()}
+    assert resolve == told.get("resolve", {})
+    if order.wait_for is None:
+        assert "waitFor" not in told
+    else:
+        wait = order.wait_for
+        wanted = {"marker": wait.marker, "until": wait.until, "onTimeout": wait.on_timeout}
+        assert wanted == {"onTimeout": "Score"} | told["waitFor"]
+    assert (order.stage, order.sensors) == ("Prepare", ())
+
+
+@pytest.mark.parametrize("vector", PREPARING["orders_refused"], ids=lambda vector: vector["name"])
+def test_preparing_orders_refused(vector: dict[str, Any]) -> None:
+    changed = PREPARES | PREPARING["orders"][0]["work"] | vector["change"]
+    with pytest.raises(UsageError) as refusal:
+        parse_work_order(json.dumps({key: value for key, value in changed.items() if value != "remove"}))
+    assert vector["names"] in str(refusal.value)
+
+
+@pytest.mark.parametrize("vector", PREPARING["markers"], ids=lambda vector: vector["readings"])
+def test_default_markers(vector: dict[str, str]) -> None:
+    assert default_marker(vector["readings"]) == vector["marker"]
+
+
+@pytest.mark.parametrize("vector", PREPARING["messages"], ids=lambda vector: vector["name"])
+def test_preparing_messages(vector: dict[str, Any]) -> None:
+    wanted = vector["message"]
+    header = Header(wanted["run"], wanted["chunk"], wanted["incarnation"], wanted["attempt"])
+    if "failure" in wanted:
+        failure = wanted["failure"]
+        message = encode_failure(header, "Prepare", failure["reason"], failure["message"], wanted["stagesMs"])
+    else:
+        listed = wanted["sensors"] or {"total": None, "sha256": "", "shards": []}
+        prepared = Prepared(listed["total"], listed["sha256"], listed["shards"], wanted["readings"])
+        message = encode_prepared(header, prepared, wanted["stagesMs"])
+    assert json.loads(message) == wanted
+
+
+def test_the_longest_message_of_a_prepared_run_fits() -> None:
+    header = Header("6f0c1a2e-0000-4000-8000-000000000001", 0, 99, "2026-01-01T13:00:09.123Z")
+    prepared = Prepared(100_000, "a" * 64, [1000] * 512, "TimedOut")
+    assert len(encode_prepared(header, prepared, {"total": 86_400_000})) < 4096
 
 
 def as_decisions(decisions: Decisions) -> dict[str, Any]:
@@ -180,12 +248,12 @@ def _ranges(places: frozenset[int]) -> str:
 def as_work(order: WorkOrder) -> dict[str, Any]:
     """The work order as the operator wrote it."""
     assert isinstance(order.sensors, tuple)
-    if isinstance(order.sensors, SensorFile):
-        sensors: dict[str, Any] = {
-            "file": order.sensors.file,
-            "from": order.sensors.first,
-            "count": order.sensors.size,
-        }
+    if isinstance(order.sensors, SensorFile | SensorsInStore):
+        sensors: dict[str, Any] = {"from": order.sensors.first, "count": order.sensors.size}
+        if isinstance(order.sensors, SensorFile):
+            sensors |= {"file": order.sensors.file}
+        else:
+            sensors |= {"store": order.sensors.path, "sha256": order.sensors.sha256}
     else:
         sensors = {"names": list(order.sensors)}
     store: dict[str, Any] = {"url": order.store.url}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scorer import templates
 from scorer.commands.console import complain
-from scorer.contract.paths import ANY, SENSOR_TOKEN, is_sensor_name, readings_path
+from scorer.commands.said import Plain
+from scorer.contract.paths import SENSOR_TOKEN, is_sensor_name, readings_paths
 from scorer.contract.work import (
     AMBIGUOUS_TIMES,
     READINGS_FORMATS,
@@ -23,9 +24,8 @@ from scorer.settings import settings
 from scorer.storage import Store, open_store
 from scorer.window import Window, window
 
-MODEL_TEMPLATE = "models/{sensor}"
-READINGS_TEMPLATE = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
-OUTPUT_TEMPLATE = "predictions/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+MAX_SHOWN = 80
+"""Characters of what was found, in a complaint."""
 
 T = TypeVar("T")
 
@@ -46,19 +46,22 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def store_of(options: argparse.Namespace) -> Store:
-    """The store that the arguments name. Raises AddressError."""
-    return open_store(options.store, options.endpoint, options.allow_http, settings().connection_string)
+    """The store that the arguments name, with a word on it if there is need. Raises AddressError."""
+    store = open_store(options.store, options.endpoint, options.allow_http, settings().connection_string)
+    if doubt := store.doubt():
+        complain(f"scorer: warning: {doubt}")
+    return store
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """`--model`."""
-    parser.add_argument("--model", default=MODEL_TEMPLATE, metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--model", default=templates.MODELS, metavar="PATH", help="default: %(default)s")
 
 
 def add_readings(parser: argparse.ArgumentParser) -> None:
     """`--readings` and what there is to say of such files."""
     group = parser.add_argument_group("readings")
-    group.add_argument("--readings", default=READINGS_TEMPLATE, metavar="PATH", help="default: %(default)s")
+    group.add_argument("--readings", default=templates.READINGS, metavar="PATH", help="default: %(default)s")
     group.add_argument(
         "--readings-format",
         choices=READINGS_FORMATS,
@@ -155,49 +158,56 @@ def add_sensors(parser: argparse.ArgumentParser) -> None:
 
 def sensors_of(options: argparse.Namespace, store: Store, template: str, span: Window) -> list[str]:
     """The sensors that the arguments name, or those with readings in the window. Raises InputError."""
-    if not options.sensors:
+    if options.sensors is None:
         found = _with_readings(store, template, span)
         if not found:
             raise InputError(
                 f"no readings of any sensor in {span} at {template}: land some, or name the sensors"
             )
         return found
-    names = named(options.sensors)
-    for name in names:
-        if not is_sensor_name(name):
-            raise InputError(f"--sensors holds {name!r}: wanted letters, digits, '.', '_' or '-'")
+    names = [sensor_name(name, "--sensors holds") for name in named(options.sensors)]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"--sensors holds {twice!r} twice")
     return names
 
 
+def sensor_name(text: str, said: str) -> str:
+    """The name itself, which becomes a part of paths; `said` begins the complaint. Raises InputError."""
+    if not is_sensor_name(text):
+        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        raise InputError(f"{said} {shown!r}: wanted at most 63 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def run_uid(text: str, said: str) -> str:
+    """The run's UID itself, which names a folder in the store. Raises InputError."""
+    if not is_sensor_name(text):
+        raise InputError(f"{said} is {text[:MAX_SHOWN]!r}: wanted the run's metadata.uid")
+    return text
+
+
 def named(text: str) -> list[str]:
-    """The names in a text with commas between, or in the file that `@FILE` names. Raises InputError."""
+    """The names in a text with commas between, or in the file that `@FILE` names: at least one.
+
+    Raises InputError.
+    """
     if not text.startswith("@"):
         return [name.strip() for name in text.split(",")]
     try:
         lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--sensors: {text[1:]} cannot be read: {error}") from error
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        raise InputError(f"--sensors: {text[1:]} names no sensor: wanted one a line")
+    return names
 
 
 def _with_readings(store: Store, template: str, span: Window) -> list[str]:
     """Sensors with a file in the window's folders, in order of name."""
-    found: set[str] = set()
-    strange: set[str] = set()
-    for path in dict.fromkeys(readings_path(template, SENSOR_TOKEN, hour) for hour in span.hours()):
-        before, token, after = path.partition(SENSOR_TOKEN)
-        if not token:
-            raise InputError(f"readings path {template} does not hold {SENSOR_TOKEN}: name the sensors")
-        folder = before.rpartition("/")[0]
-        rest = re.escape(after).replace(re.escape(SENSOR_TOKEN), r"\1").replace(re.escape(ANY), "[^/]*")
-        pattern = re.compile(re.escape(before).replace(re.escape(ANY), "[^/]*") + "([^/]+)" + rest)
-        matches = (pattern.fullmatch(entry.path) for entry in store.list(folder))
-        for match in filter(None, matches):
-            (found if is_sensor_name(match[1]) else strange).add(match[1])
-    if strange:
-        names = ", ".join(map(repr, sorted(strange)[:5])) + (", …" if len(strange) > 5 else "")
-        complain(f"scorer: {len(strange)} files are of no sensor's name and left out: {names}")
-    return sorted(found)
+    from scorer.prepare.discover import named_by
+
+    if SENSOR_TOKEN not in template:
+        raise InputError(f"readings path {template} does not hold {SENSOR_TOKEN}: name the sensors")
+    return named_by(store, readings_paths(template, SENSOR_TOKEN, span), "", Plain())

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scorer.commands.arguments import READINGS_TEMPLATE, add_store, store_of
+from scorer import templates
+from scorer.commands.arguments import add_store, store_of
 from scorer.commands.console import say
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def add(subparsers: Subparsers) -> None:
         "or TS,Device,Tag,Value; times without zone are UTC",
     )
     add_store(parser)
-    parser.add_argument("--readings", default=READINGS_TEMPLATE, metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--readings", default=templates.READINGS, metavar="PATH", help="default: %(default)s")
     parser.set_defaults(command=_land)
 
 

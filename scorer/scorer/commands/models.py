@@ -12,6 +12,7 @@ from scorer.commands.arguments import (
     add_store,
     named,
     readings_of,
+    sensor_name,
     store_of,
     window_of,
 )
@@ -96,7 +97,8 @@ def _listed(store: Store, template: str, sensor: str, there: int) -> tuple[objec
 def _show(options: argparse.Namespace) -> int:
     from scorer.commands.models_show import show
 
-    return show(store_of(options), check_model_path(options.model), options.sensor, options.version)
+    sensor = sensor_name(options.sensor, "SENSOR is")
+    return show(store_of(options), check_model_path(options.model), sensor, options.version)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -117,7 +119,9 @@ def _verify(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     from scorer.fit.register import roll_back
 
-    if options.to and len(options.sensor) > 1:
+    for sensor in options.sensor:
+        sensor_name(sensor, "SENSOR is")
+    if options.to is not None and len(options.sensor) > 1:
         raise InputError(f"--to is of one sensor: found {len(options.sensor)}")
     store, template = store_of(options), check_model_path(options.model)
     failed = 0
@@ -140,7 +144,7 @@ def _chosen(store: Store, template: str, wanted: str | None) -> dict[str, list[s
     from scorer.fit.catalogue import sensors
 
     found = sensors(store, template)
-    if not wanted:
+    if wanted is None:
         return found
     chosen: set[str] = set()
     for pattern in named(wanted):

@@ -23,7 +23,7 @@ MOST_SPANS = 10
 def show(store: Store, template: str, sensor: str, version: str | None) -> int:
     """Says all that is known of the sensor's version in use, or of the one named. Raises InputError."""
     known = history(store, template, sensor)
-    chosen = known.listed(version) if version else known.in_use()
+    chosen = known.in_use() if version is None else known.listed(version)
     if chosen is None:
         names = ", ".join(each.version for each in known.versions[-5:])
         raise InputError(f"sensor {sensor} has no version {version}: the last ones are {names}")

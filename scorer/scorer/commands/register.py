@@ -14,13 +14,14 @@ from scorer.commands.arguments import (
     add_readings,
     add_store,
     readings_of,
+    sensor_name,
     store_of,
     window_of,
 )
 from scorer.commands.jobs import add_jobs, address_of, jobs_of, store_at
 from scorer.commands.results import tell
 from scorer.commands.train import features_of
-from scorer.contract.paths import check_model_path, is_sensor_name
+from scorer.contract.paths import check_model_path
 from scorer.contract.work import StoreAddress
 from scorer.errors import InputError
 from scorer.fit.settings import Accepted, Incoming, Settings
@@ -117,8 +118,8 @@ def _items(options: argparse.Namespace) -> list[Incoming]:
     for option in ("sensor", "sha256"):
         if getattr(options, option) and len(files) > 1:
             raise InputError(f"--{option} is of one file: found {len(files)}, list them with --digests")
-    if options.sensor and not is_sensor_name(options.sensor):
-        raise InputError(f"--sensor is {options.sensor!r}: wanted letters, digits, '.', '_' or '-'")
+    if options.sensor is not None:
+        sensor_name(options.sensor, "--sensor is")
     digest = _digest(options.sha256, "--sha256") if options.sha256 else None
     return [Incoming(path, options.sensor or "", digest) for path in files]
 
@@ -147,8 +148,7 @@ def _listed(file: Path) -> Iterator[Incoming]:
         if len(parts) != 3:
             raise InputError(f"{where} has {len(parts)} parts: wanted `sha256  sensor  path`")
         digest, sensor, path = parts
-        if not is_sensor_name(sensor):
-            raise InputError(f"{where} has the sensor {sensor!r}: wanted letters, digits, '.', '_' or '-'")
+        sensor_name(sensor, f"{where} has the sensor")
         yield Incoming(Path(path.strip()), sensor, _digest(digest, where))
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scorer.commands.arguments import add_store, store_of, window_of
+from scorer.commands.arguments import add_store, run_uid, store_of, window_of
 from scorer.commands.console import complain, say
 from scorer.errors import InputError
 
@@ -37,7 +37,7 @@ def _report(options: argparse.Namespace) -> int:
 
     faults = read_faults(options.faults) if options.faults else []
     window = window_of(options) if options.window else None
-    run = load(store_of(options), options.run, options.name, window, faults)
+    run = load(store_of(options), run_uid(options.run, "--run"), options.name, window, faults)
     say(table(run))
     if options.out:
         from scorer.report import page, picture

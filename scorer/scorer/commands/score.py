@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from scorer import templates
 from scorer.clock import Stopwatch
 from scorer.commands.arguments import (
-    OUTPUT_TEMPLATE,
     add_model,
     add_readings,
     add_sensors,
@@ -19,13 +19,14 @@ from scorer.commands.arguments import (
     add_window,
     as_argument,
     readings_of,
-    sensors_of,
     store_of,
     window_of,
 )
-from scorer.commands.console import complain, say, table
+from scorer.commands.chosen import add_chosen, chosen
+from scorer.commands.console import say, table
 from scorer.commands.jobs import address_of
 from scorer.commands.progress import Progress
+from scorer.commands.said import Plain, Said, kept_log
 from scorer.contract.exits import Exit
 from scorer.contract.outcome import FAILED, UNDECIDED, Decision, Header
 from scorer.contract.paths import check_apart, names_window, shard_of
@@ -46,7 +47,7 @@ from scorer.contract.work import (
 )
 from scorer.errors import InputError
 from scorer.fence import Claim
-from scorer.logs import Log
+from scorer.logs import Log, log_path
 from scorer.outcome import Outcome, outcome_path
 from scorer.pipeline import Pipeline
 from scorer.window import utc_text
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 
 FEW = 40
 """Sensors that still make a table to read; of more those with most anomalies are shown."""
-SHOWN_COMPLAINTS = 40
-SHARDED_TEMPLATE = "predictions/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet"
 
 
 def add(subparsers: Subparsers) -> None:
@@ -67,6 +66,7 @@ def add(subparsers: Subparsers) -> None:
     add_store(parser)
     add_window(parser, "readings to score")
     add_sensors(parser)
+    add_chosen(parser)
     add_model(parser)
     parser.add_argument(
         "--model-version",
@@ -92,7 +92,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output",
         metavar="PATH",
-        help=f"default: {OUTPUT_TEMPLATE}, or {SHARDED_TEMPLATE} for shards".replace("%", "%%"),
+        help=f"default: {templates.OUTPUT}, or {templates.SHARDS} for shards".replace("%", "%%"),
     )
     group.add_argument(
         "--output-format", choices=OUTPUT_FORMATS, default=PARQUET, help="default: %(default)s"
@@ -107,14 +107,18 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _score(options: argparse.Namespace) -> int:
     store, clock, order = store_of(options), Stopwatch(), _order(options)
     _check_report(options.report)
-    sensors = sensors_of(options, store, order.readings.path, order.window)
+    order, sensors = chosen(options, store, order)
     claim = Claim(order.run.created, order.run.uid, clock.attempt())
-    with Progress("scored", len(sensors)) as progress:
-        log = _Said(progress)
-        decided, defects = _score_packs(store, order, sensors, claim, clock, log)
-    log.finish()
-    _show(sensors, decided)
-    _publish(store, order, claim, [(sensor, decided[sensor]) for sensor in sensors])
+    told = {"run": order.run.uid, "attempt": claim.attempt}
+    with kept_log(
+        store, log_path(order.run.name, Header(order.run.uid, 0, 0, claim.attempt)), **told
+    ) as kept:
+        with Progress("scored", len(sensors)) as progress:
+            log = Said(progress, kept, **told)
+            decided, defects = _score_packs(store, order, sensors, claim, clock, log)
+        log.finish()
+        _show(sensors, decided)
+        _publish(store, order, claim, [(sensor, decided[sensor]) for sensor in sensors], Plain(kept, **told))
     if options.report:
         _report(store, order, options.report)
     return int(Exit.INTERNAL if defects else _exit(decided))
@@ -124,7 +128,7 @@ def _order(options: argparse.Namespace) -> WorkOrder:
     """One work order for all packs: its sensors are told to each pack by itself."""
     now = datetime.now(UTC)
     output = {
-        "path": options.output or (SHARDED_TEMPLATE if options.layout == SHARDED else OUTPUT_TEMPLATE),
+        "path": options.output or (templates.SHARDS if options.layout == SHARDED else templates.OUTPUT),
         "format": options.output_format,
         "layout": options.layout,
     } | ({"shards": options.shards} if options.shards is not None else {})
@@ -183,37 +187,6 @@ def _score_packs(
     return decided, defects
 
 
-class _Said(Log):
-    """The pipeline's log for people: a step of the bar a sensor, a line for what is not as it should be."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self._progress = progress
-        self._complaints = 0
-
-    def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        with self._lock:
-            if level != "info":
-                self._complaints += 1
-                if self._complaints <= SHOWN_COMPLAINTS or "traceback" in fields:
-                    self._progress.complain(f"scorer: {message}{fields.get('traceback', '')}")
-            if level == "info" or "state" in fields:
-                self._progress.step(failed=fields.get("state") in (FAILED, UNDECIDED))
-
-    def finish(self) -> None:
-        """How much was not said."""
-        if self._complaints > SHOWN_COMPLAINTS:
-            complain(f"scorer: and {self._complaints - SHOWN_COMPLAINTS} more like these")
-
-
-class _Plain(Log):
-    """The publish stage's log for people."""
-
-    def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        if level != "info":
-            complain(f"scorer: {message}{fields.get('traceback', '')}")
-
-
 def _show(sensors: Sequence[str], decided: dict[str, Decision]) -> None:
     shown = list(sensors)
     if len(shown) > FEW:
@@ -244,10 +217,12 @@ def _share(decision: Decision) -> float:
     return decision.anomalies / decision.rows.scored if decision.rows.scored else 0.0
 
 
-def _publish(store: Store, order: WorkOrder, claim: Claim, decided: Sequence[tuple[str, Decision]]) -> None:
+def _publish(
+    store: Store, order: WorkOrder, claim: Claim, decided: Sequence[tuple[str, Decision]], log: Log
+) -> None:
     from scorer.publish.run import publish_local
 
-    published = publish_local(store, order, claim, decided, _Plain())
+    published = publish_local(store, order, claim, decided, log)
     say(f"run {order.run.uid}: {published.manifest}")
 
 

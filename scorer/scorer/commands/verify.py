@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from scorer.commands.arguments import add_store, store_of
+from scorer.commands.arguments import add_store, run_uid, store_of
 from scorer.commands.console import complain, say, table
-from scorer.contract.paths import is_sensor_name
-from scorer.errors import InputError
 
 if TYPE_CHECKING:
     from scorer.commands import Subparsers
@@ -29,9 +27,7 @@ def add(subparsers: Subparsers) -> None:
 def _verify(options: argparse.Namespace) -> int:
     from scorer.verify import verify
 
-    if not is_sensor_name(options.run):  # it names a folder in the store
-        raise InputError(f"RUN-UID is {options.run!r}: wanted the run's metadata.uid")
-    proof = verify(store_of(options), options.run)
+    proof = verify(store_of(options), run_uid(options.run, "RUN-UID"))
     checks = [(check.name, check.looked_at, check.wrong) for check in proof.checks.values()]
     say(table(("CHECK", "LOOKED AT", "WRONG"), checks))
     for lines, tell in ((proof.notes, say), (proof.findings, complain)):

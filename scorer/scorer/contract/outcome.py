@@ -117,10 +117,13 @@ def encode_message(
     rows: Rows,
     anomalies: int,
     stages_ms: Mapping[str, int],
-    failures: Iterable[tuple[str, str, str]],
+    failures: Iterable[tuple[str, str, str] | tuple[str, str, str, int]],
     in_hand: str | None = None,
 ) -> bytes:
-    """The termination message; of the failures (sensor, reason, message) as many as fit."""
+    """The termination message; of the failures (sensor, reason, message, perhaps place) as many as fit.
+
+    A failure's place in the pack is told to an operator that does not know the pack's names.
+    """
     message: dict[str, Any] = {"v": VERSION, **header._asdict(), "final": final}
     message |= {"codes": encode_codes(letters), "legend": dict(legend)}
     if in_hand is not None:
@@ -138,8 +141,9 @@ def encode_message(
 
 
 @lru_cache(maxsize=128)  # more than fit into a message, which says the same ones again and again
-def _failure(sensor: str, reason: str, why: str) -> bytes:
-    return _bytes({"sensor": sensor, "reason": reason, "message": cut_utf8(why, FAILURE_BYTES)})
+def _failure(sensor: str, reason: str, why: str, place: int | None = None) -> bytes:
+    told = {"sensor": sensor, "reason": reason, "message": cut_utf8(why, FAILURE_BYTES)}
+    return _bytes(told if place is None else told | {"place": place})
 
 
 def cut_utf8(text: str, size: int) -> str:

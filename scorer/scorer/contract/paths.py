@@ -63,6 +63,35 @@ def check_readings_path(path: str) -> str:
     return path
 
 
+def check_marker_path(path: str) -> str:
+    """The template itself, if it can name what stands in a window's folder for all. Raises TemplateError."""
+    if SENSOR_TOKEN in check_readings_path(path):
+        raise TemplateError(f"path {path!r} holds {SENSOR_TOKEN}: a marker is of all sensors")
+    return path
+
+
+def check_object_path(path: str) -> str:
+    """The path itself, if it can name one object of a store. Raises TemplateError."""
+    if tokens := _checked(path):
+        raise TemplateError(f"path {path!r} holds {tokens[0]}: wanted the name of one object")
+    if ANY in path:
+        raise TemplateError(f"path {path!r} holds {ANY}: wanted the name of one object")
+    return path
+
+
+def default_marker(readings: str) -> str:
+    """Where a window's `_SUCCESS` stands, by the path of its readings: in their folder.
+
+    That is all before the first segment that is a sensor's own, or a file's.
+    """
+    kept = []
+    for segment in readings.split("/")[:-1]:
+        if SENSOR_TOKEN in segment:
+            break
+        kept.append(segment)
+    return "/".join([*kept, "_SUCCESS"])
+
+
 def check_output_path(path: str, sharded: bool = False) -> str:
     """The template itself, if it can name a prediction file. Raises TemplateError."""
     tokens = _checked(path, token=SHARD_TOKEN if sharded else SENSOR_TOKEN)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from scorer.contract.outcome import FAILED, MESSAGE_BYTES, UNDECIDED, VERSION, Header, cut_utf8
-from scorer.contract.work import MAX_RUN_SENSORS, PUBLISH, UsageError
+from scorer.contract.fields import UsageError
+from scorer.contract.outcome import FAILED, MESSAGE_BYTES, UNDECIDED, Header, cut_utf8
+from scorer.contract.staging import PUBLISH, WHY_BYTES, message, stage_head
+from scorer.contract.work import MAX_RUN_SENSORS
 
 DECISIONS_VERSION = 1
-WHY_BYTES = 256  # of one sample's or failure's sentence
 
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 
@@ -35,7 +36,11 @@ class Decisions(NamedTuple):
     """0-based places in the run's list."""
     undecided: frozenset[int]
     failures: Mapping[str, Failure]
-    """Of some of them, by sensor."""
+    """Of some of them, by sensor; by `#place` where the operator does not know the name."""
+
+    def failure_of(self, place: int, sensor: str) -> Failure | None:
+        """What the operator says of the sensor at this place of the run's list."""
+        return self.failures.get(sensor) or self.failures.get(f"#{place}")
 
 
 class Sample(NamedTuple):
@@ -81,10 +86,23 @@ def parse_decisions(text: str | bytes) -> Decisions:
     )
 
 
+def read_decisions(file: str, sensors: int) -> Decisions:
+    """The operator's decisions on so many sensors. Raises UsageError."""
+    try:
+        with open(file, "rb") as told:  # noqa: PTH123 (as in `sensors`)
+            text = told.read()
+    except OSError as error:
+        raise UsageError(f"work order: decisions {file!r} cannot be read: {error.strerror}") from error
+    decisions = parse_decisions(text)
+    if decisions.total != sensors:
+        raise UsageError(f"decisions: total is {decisions.total}: the work order has {sensors} sensors")
+    return decisions
+
+
 def encode_published(header: Header, published: Published, stages_ms: Mapping[str, int]) -> bytes:
     """The termination message of a run that is published; of the samples as many as fit."""
-    message = {
-        **_head(header),
+    told = {
+        **stage_head(header, PUBLISH),
         "manifest": {"path": published.manifest, "sha256": published.sha256},
         "success": published.success,
         "anomalies": published.anomalies,
@@ -93,30 +111,15 @@ def encode_published(header: Header, published: Published, stages_ms: Mapping[st
         "samples": [],
         "stagesMs": dict(stages_ms),
     }
-    room = MESSAGE_BYTES - len(_bytes(message))
+    room = MESSAGE_BYTES - len(message(told))
     samples = []
     for sample in published.samples:
-        told = {**sample._asdict(), "message": cut_utf8(sample.message, WHY_BYTES)}
-        room -= len(_bytes(told)) + 1
+        said = {**sample._asdict(), "message": cut_utf8(sample.message, WHY_BYTES)}
+        room -= len(message(said)) + 1
         if room < 0:
             break
-        samples.append(told)
-    return _bytes({**message, "samples": samples})
-
-
-def encode_begun(header: Header, stages_ms: Mapping[str, int]) -> bytes:
-    """The termination message of an attempt that has not ended yet."""
-    return _bytes({**_head(header), "final": False, "stagesMs": dict(stages_ms)})
-
-
-def encode_failure(header: Header, reason: str, why: str, stages_ms: Mapping[str, int]) -> bytes:
-    """The termination message of a run that could not be published."""
-    failure = {"reason": reason, "message": cut_utf8(why, WHY_BYTES)}
-    return _bytes({**_head(header), "failure": failure, "stagesMs": dict(stages_ms)})
-
-
-def _head(header: Header) -> dict[str, Any]:
-    return {"v": VERSION, **header._asdict(), "final": True, "stage": PUBLISH}
+        samples.append(said)
+    return message({**told, "samples": samples})
 
 
 def _places(text: Any, field: str, total: int) -> frozenset[int]:
@@ -152,7 +155,3 @@ def _is_failure(told: Iterable[Any]) -> bool:
         and all(isinstance(told.get(field), str) for field in ("sensor", "state", "reason", "message"))
         and told["state"] in (FAILED, UNDECIDED)
     )
-
-
-def _bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

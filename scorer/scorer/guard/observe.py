@@ -3,7 +3,8 @@
 They are a JSON object of at most 300 bytes in ASCII, because they travel in a blob's metadata. What the model
 file does not say of its training is left out; nothing here ever fails on what it says.
 
-    m   first 12 characters of the model file's SHA-256: whose facts these are
+    m   first 12 characters of the model file's SHA-256 (of that and the border, if the run gives one): whose
+        facts these are
     n   rows scored         f   of them flagged     g   runs of flagged rows that follow each other
     r   rows rejected       u   dependence of the rows: so many of them tell as much as one (1: independent)
     k   features            o   rows with a value outside the range seen in training
@@ -13,6 +14,7 @@ file does not say of its training is left out; nothing here ever fails on what i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -53,7 +55,7 @@ def observe(
     values = readings.values
     rows, features = values.shape
     seen: dict[str, Any] = {
-        "m": model.sha256[:12],
+        "m": _whose(model),
         "n": rows,
         "f": int(np.count_nonzero(flagged)),
         "g": int(np.count_nonzero(flagged[1:] > flagged[:-1]) + np.count_nonzero(flagged[:1])),
@@ -65,9 +67,17 @@ def observe(
     hourly = _number(training.get("rowsPerHour"), 0.0)
     if hourly is not None:
         seen["x"] = round(hourly * ((window.end - window.start) / HOUR), 1)
-    if counts := _training_counts(training):
+    # What training flagged says nothing of another border.
+    if not model.threshold and (counts := _training_counts(training)):
         seen["t"] = counts
     return seen
+
+
+def _whose(model: Model) -> str:
+    """A model with another border than its own flags other rows: its windows are not those of the model."""
+    if not model.threshold:
+        return model.sha256[:12]
+    return hashlib.sha256(f"{model.sha256}/{model.threshold!r}".encode()).hexdigest()[:12]
 
 
 def _of_values(features: tuple[str, ...], values: Array, training: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,69 +1,29 @@
-"""The life of a pod that publishes: message, deadline, store, exit code."""
+"""The life of a pod that publishes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scorer.contract.exits import Exit
-from scorer.contract.outcome import Header
-from scorer.contract.publishing import encode_begun, encode_failure
-from scorer.logs import Lines, Log, LogBlob, log_path
-from scorer.outcome import MessageFile
-from scorer.publish.stage import main_stage, stages_ms
-from scorer.storage import AddressError, open_store
-from scorer.watch import watch
+from scorer.publish.stage import main_stage
+from scorer.staged import staged_pod
 
 if TYPE_CHECKING:
     from scorer.clock import Stopwatch
+    from scorer.contract.outcome import Header
     from scorer.contract.work import WorkOrder
+    from scorer.logs import Log
     from scorer.settings import Settings
+    from scorer.storage import Store
 
 
 def publish_pod(
-    order: WorkOrder,
-    sensors: Sequence[str],
-    environment: Settings,
-    clock: Stopwatch,
-    leave: Callable[[Exit], None],
+    order: WorkOrder, environment: Settings, clock: Stopwatch, leave: Callable[[Exit], None]
 ) -> Exit:
-    """Publishes the run and says so. `leave` ends the process: at SIGTERM, and at the attempt's deadline."""
-    header = Header(order.run.uid, order.chunk, order.incarnation, clock.attempt())
-    lines = Lines()
-    log = Log(lines, run=order.run.name, chunk=order.chunk, attempt=header.attempt)
-    say = _message(environment.message_path, log)
-    say(encode_begun(header, stages_ms(clock)))
+    """Publishes the run and says so."""
 
-    def cut_short(code: Exit) -> None:
-        """In the watching thread. What is written stays; the next attempt writes all of it again."""
-        why = {
-            Exit.TIMEOUT: f"not finished within perAttemptSeconds = {order.per_attempt_seconds}",
-            Exit.TERMINATED: "not finished when the pod was told to stop",
-        }[code]
-        log.warning(why, code=int(code))
-        say(encode_failure(header, "Interrupted", why, stages_ms(clock)))
-        leave(code)
+    def work(store: Store, log: Log, header: Header) -> tuple[Exit, bytes]:
+        return main_stage(order, store, log, clock, header)
 
-    watch(order.per_attempt_seconds - clock.seconds(), cut_short)
-    try:
-        store = open_store(*order.store, environment.connection_string)
-        code, message = main_stage(order, sensors, store, log, clock, header)
-        LogBlob(store, log_path(order.run.name, header), lines, log).write()
-    except AddressError as error:
-        log.error(str(error))
-        code, message = Exit.USAGE, encode_failure(header, "Misconfigured", str(error), stages_ms(clock))
-    except BaseException:
-        why = "unexpected error in the scorer, its log has the traceback"
-        say(encode_failure(header, "Internal", why, stages_ms(clock)))
-        raise
-    say(message)
-    log.info("finished", code=int(code), seconds=round(clock.seconds(), 3))
-    return code
-
-
-def _message(path: str, log: Log) -> Callable[[bytes], None]:
-    try:
-        return MessageFile(path).write
-    except OSError as error:
-        log.warning(f"no termination message: {path}: {error.strerror}")
-        return lambda _: None
+    return staged_pod(order, environment, clock, leave, work)

@@ -35,6 +35,7 @@ class Result(NamedTuple):
     state: str
     reason: str = ""
     message: str = ""
+    """Why it was not scored; of a scored one, what of its readings was lost."""
     rows: Rows = _NO_ROWS
     anomalies: int = 0
     prediction: str = ""
@@ -47,6 +48,9 @@ class Result(NamedTuple):
     extreme_score: float | None = None
     rejected_file: str = ""
     seconds: float = 0.0
+    group: str = ""
+    """As the run's table has it, like the owner."""
+    owner: str = ""
     guard: str = ""
     """What the guard observed, as JSON: as text it takes a tenth of what it takes as objects."""
 
@@ -85,9 +89,9 @@ def results(
     for place, sensor in enumerate(sensors):
         state, said = heard.pop(sensor, ("", None))
         if place in decisions.failed:
-            found.append(_as_decided(sensor, FAILED, said, decisions.failures.get(sensor)))
+            found.append(_as_decided(sensor, FAILED, said, decisions.failure_of(place, sensor)))
         elif place in decisions.undecided:
-            found.append(_as_decided(sensor, UNDECIDED, said, decisions.failures.get(sensor)))
+            found.append(_as_decided(sensor, UNDECIDED, said, decisions.failure_of(place, sensor)))
         else:
             found.append(said if said and state in (SCORED, SKIPPED) else missing(sensor))
     return found
@@ -169,6 +173,7 @@ def result_of(told: Told) -> Result:
     return Result(
         sensor,
         SCORED,
+        message=_text(told, "lost"),
         rows=rows,
         anomalies=anomalies,
         prediction=_text(told, "prediction"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scorer.contract.outcome import SCORED, Decision, SensorError
 from scorer.contract.paths import day_folder, output_folder
 from scorer.contract.publishing import Decisions, Published, Sample
+from scorer.contract.sensors import SensorsInStore
 from scorer.contract.work import UsageError
 from scorer.errors import InputError
 from scorer.fence import Claim
@@ -26,6 +27,7 @@ from scorer.storage import NotFoundError, TooLargeError, UnavailableError
 from scorer.window import utc_text
 
 if TYPE_CHECKING:
+    from scorer.contract.sensors import Given
     from scorer.contract.work import WorkOrder
     from scorer.guard.words import Finding
     from scorer.logs import Log
@@ -49,11 +51,13 @@ def publish(
     outputs = Outputs(store, order.output, order.window, claim, sensors)
     heard = _outcomes(store, order.run.uid, log)
     found = results(sensors, heard, decisions, partial(from_prediction, outputs))
+    if order.given:
+        found = [_with_owner(result, order.of(result.sensor)) for result in found]
     anomalies = anomalies_path(order)
     judged = update(store, order.window, _Observations(found), log)
     manifest = {
         **_about(order, decisions, found),
-        "sensors": {"total": len(sensors), "sha256": names_digest(sensors)},
+        "sensors": {"total": len(sensors), "sha256": names_digest(sensors), **_list(order)},
         "output": order.output._asdict(),
         "results": _put(store, f"runs/{order.run.uid}/results.parquet", results_table(found), claim),
         "anomaliesFile": _put_shared(store, anomalies, anomalies_table(found, order.window), claim, log),
@@ -76,6 +80,16 @@ def publish(
             success = None
     samples = tuple(Sample(**_finding(finding)) for finding in judged.samples)
     return Published(told["path"], told["sha256"], success, anomalies, judged.warnings, judged.notes, samples)
+
+
+def _list(order: WorkOrder) -> Json:
+    """Where the run's list lies, if it is in the store; its digest is of its first line."""
+    where = order.sensors
+    return {"list": where.path, "listSha256": where.sha256} if isinstance(where, SensorsInStore) else {}
+
+
+def _with_owner(result: Result, given: Given) -> Result:
+    return result._replace(group=given.group, owner=given.owner)
 
 
 def publish_local(

@@ -16,7 +16,7 @@ from scorer.parquet import grouped_bytes
 from scorer.publish.results import Result
 from scorer.window import Window
 
-FORMAT = "1"
+FORMAT = "2"
 ROW_GROUP = 16_384
 """Rows that are held as columns at a time, beside the results themselves."""
 Getters = Mapping[str, Callable[[Result], Any]]
@@ -24,6 +24,10 @@ Getters = Mapping[str, Callable[[Result], Any]]
 _TIME = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMPY = {_TIME: np.int64, pa.int64(): np.int64, pa.float64(): np.float64}
+
+OWNERS = ("group", "owner")
+"""What the run's table says of a sensor, for those who look after it. Tables of format 1 lack it."""
+_OWNERS = [pa.field(name, pa.string(), nullable=False) for name in OWNERS]
 
 RESULTS = pa.schema(
     [
@@ -46,6 +50,7 @@ RESULTS = pa.schema(
         pa.field("extreme_score", pa.float64()),
         pa.field("rejected_file", pa.string(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),
+        *_OWNERS,
     ]
 )
 """Text is empty where there is none, numbers and times are null."""
@@ -62,6 +67,7 @@ ANOMALIES = pa.schema(
         pa.field("threshold", pa.float64()),
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("prediction", pa.string(), nullable=False),
+        *_OWNERS,
     ]
 )
 

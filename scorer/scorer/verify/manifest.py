@@ -38,6 +38,8 @@ class Manifest(NamedTuple):
     complete: bool
     total: int
     sensors_sha256: str
+    sensors_list: Told | None
+    """Of a list in the store; the digest is of its first line."""
     counts: Mapping[str, int]
     rows: Rows
     anomalies: int
@@ -62,6 +64,7 @@ def parse_manifest(data: bytes, path: str) -> Manifest:
             complete=bool(told["complete"]),
             total=int(told["sensors"]["total"]),
             sensors_sha256=_text(told["sensors"], "sha256"),
+            sensors_list=_list_of(told["sensors"]),
             counts={str(state): int(count) for state, count in told["counts"].items()},
             rows=Rows(**{name: int(told["rows"][name]) for name in Rows._fields}),
             anomalies=int(told["anomalies"]),
@@ -86,6 +89,10 @@ def _output(told: Mapping[str, Any]) -> Output:
         raise ValueError(f"output {told!r}")
     check_output_path(output.path, output.layout == SHARDED)
     return output
+
+
+def _list_of(told: Mapping[str, Any]) -> Told | None:
+    return Told(_text(told, "list"), _text(told, "listSha256")) if "list" in told else None
 
 
 def _told(told: Mapping[str, Any]) -> Told:

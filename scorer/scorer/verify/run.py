@@ -11,6 +11,7 @@ from typing import Any
 from scorer.contract.outcome import SCORED, Rows
 from scorer.errors import InputError
 from scorer.fence import Claim, claim_of
+from scorer.listed import names_of, read_all
 from scorer.outcomes import in_order
 from scorer.publish.results import STATES
 from scorer.publish.run import manifest_path, names_digest
@@ -101,6 +102,7 @@ def _check_results(store: Store, proof: Proof, manifest: Manifest) -> list[Row]:
     proof.see("every sensor is accounted for", not twice, f"{path} holds {', '.join(twice[:3])} twice")
     digest = names_digest(sensors)
     proof.same("the sensors are the run's", f"{path}, sha256 of the list", digest, manifest.sensors_sha256)
+    _check_list(store, proof, manifest, sensors)
     counts = Counter(row["state"] for row in rows)
     for state in STATES:
         proof.same("states add up", f"{path}, {state}", counts[state], manifest.counts.get(state, 0))
@@ -113,6 +115,19 @@ def _check_results(store: Store, proof: Proof, manifest: Manifest) -> list[Row]:
         of = f"sensor {row['sensor']}, scored + rejected + duplicate"
         proof.same("rows add up for each sensor", of, parts, row["rows_read"])
     return rows
+
+
+def _check_list(store: Store, proof: Proof, manifest: Manifest, sensors: Sequence[str]) -> None:
+    """The list in the store is the one that the run held to, and the results are of its sensors."""
+    if manifest.sensors_list is None:
+        return
+    path, sha256 = manifest.sensors_list
+    try:
+        _, listed = read_all(store, path, sha256)
+    except (NotFoundError, InputError) as error:
+        proof.see("the list is the run's", False, str(error))
+        return
+    proof.see("the list is the run's", names_of(listed) == tuple(sensors), f"{path} lists other sensors")
 
 
 def _check_anomalies(store: Store, proof: Proof, manifest: Manifest, rows: Sequence[Row]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from scorer.contract import Exit
 from scorer.storage import Store, open_store
+from scorer.stored import read_object
 from scoring import RUN_UID, model_bytes, put_model, put_readings, put_sensor, run_at, values, work
 
 # What may never be on the way of a pod: each costs tens to hundreds of milliseconds. (logging and dataclasses
@@ -371,3 +373,39 @@ def test_a_pack_of_hundreds(many: Callable[[], Pod]) -> None:
     code, _ = pod.run(work([f"s{number}" for number in range(300)]))
     assert code == Exit.OK
     assert (pod.message()["codes"], pod.message()["rows"]["read"]) == ("300S", 9000)
+
+
+def test_pods_that_write_one_shard_in_one_folder_at_the_same_time_lose_nothing(pod: Pod) -> None:
+    names = [f"s{number}" for number in range(12)]
+    for name in names:
+        put_sensor(pod.store, name, faults={7: 99.0})
+    output = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet", "layout": "Sharded", "shards": 1}
+
+    def started(chunk: int, attempt: int) -> subprocess.Popen[str]:
+        # Each chunk twice: an attempt that was taken for dead, and the next one.
+        order = work(names[3 * chunk : 3 * chunk + 3], output=output, chunk=chunk)
+        return pod.start(order, SENSORSCORE_MESSAGE_PATH=f"{pod.message_file}-{chunk}-{attempt}")
+
+    pods = [started(chunk, attempt) for attempt in range(2) for chunk in range(4)]
+    ended = [process.communicate(timeout=100) for process in pods]
+    assert [err for _, err in ended] == [""] * 8
+    assert {process.returncode for process in pods} == {Exit.OK}
+    found = read_object(pod.store, "p/2026/01/01/12/part-00000.parquet", names, whole=True)
+    assert sorted(found.sensors) == sorted(names)
+    assert {len(stored.rows.times) for stored in found.sensors.values()} == {60}
+    assert found.unknown == ()
+    assert len(list(pod.store.list("p/2026/01/01/12/_index"))) == 1
+
+
+def test_a_pod_says_that_its_folder_was_copied_without_times(pod: Pod) -> None:
+    put_sensor(pod.store, "a")
+    code, log = pod.run(work(["a"]))
+    assert (code, "without the times of its files" in log) == (Exit.OK, False)
+    folder = Path(pod.url.removeprefix("file://"))
+    shutil.copytree(folder, f"{folder}-copy", copy_function=shutil.copyfile)
+    pod.url += "-copy"
+    code, log = pod.run(work(["a"]))
+    assert (code, pod.kinds()) == (Exit.OK, ["Scored"])
+    (warning,) = [json.loads(line) for line in log.splitlines() if "without the times" in line]
+    assert warning["level"] == "warning"
+    assert "cp -a" in warning["message"]

@@ -319,9 +319,9 @@ def stage(run: Run, decisions: bytes | None, folder: Any) -> tuple[Exit, dict[st
     file = folder / "decisions.json"
     if decisions is not None:
         file.write_bytes(decisions)
-    order = run.order._replace(stage="Publish", decisions=str(file))
+    order = run.order._replace(stage="Publish", decisions=str(file), sensors=tuple(run.sensors))
     header = Header(run.claim.run, 0, 0, run.claim.attempt)
-    code, message = main_stage(order, run.sensors, run.store, Log(), Stopwatch(), header)
+    code, message = main_stage(order, run.store, Log(), Stopwatch(), header)
     assert len(message) < 4096
     return code, json.loads(message)
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from contract_vectors import vectors
 from scorer.contract.outcome import Header
 from scorer.contract.publishing import (
+    Decisions,
+    Failure,
     Published,
     Sample,
-    encode_begun,
-    encode_failure,
     encode_published,
     parse_decisions,
 )
+from scorer.contract.staging import encode_begun, encode_failure
 from scorer.contract.work import UsageError
 
 HEADER = Header("6f0c1a2e-0000-4000-8000-000000000001", 0, 0, "2026-01-01T13:00:09.123Z")
@@ -37,13 +38,13 @@ def test_of_samples_as_many_are_told_as_fit() -> None:
 
 @given(st.text(max_size=5000))
 def test_a_failure_always_fits(why: str) -> None:
-    message = encode_failure(HEADER, "StorageDenied", why, {"total": 1})
+    message = encode_failure(HEADER, "Publish", "StorageDenied", why, {"total": 1})
     assert len(message) < 4096
     json.loads(message)
 
 
 def test_an_attempt_that_has_only_begun_says_neither_result_nor_failure() -> None:
-    told = json.loads(encode_begun(HEADER, {"total": 3}))
+    told = json.loads(encode_begun(HEADER, "Publish", {"total": 3}))
     assert (told["final"], told["stage"]) == (False, "Publish")
     assert not {"manifest", "failure"} & set(told)
 
@@ -69,3 +70,10 @@ def test_decisions_are_read_or_refused(field: str, value: Any) -> None:
 def test_what_is_no_decisions_file_is_refused(data: bytes) -> None:
     with pytest.raises(UsageError):
         parse_decisions(data)
+
+
+def test_a_failure_is_told_by_name_or_by_its_place() -> None:
+    named, placed = Failure("Failed", "X", "x"), Failure("Failed", "Y", "y")
+    decisions = Decisions(9, True, "SomeFailed", frozenset({1, 2}), frozenset(), {"a": named, "#2": placed})
+    assert (decisions.failure_of(1, "a"), decisions.failure_of(2, "b")) == (named, placed)
+    assert decisions.failure_of(3, "c") is None

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from scorer.cli import main
 from scorer.commands import score
-from scorer.commands.score import SHOWN_COMPLAINTS, packs
+from scorer.commands.said import SHOWN_COMPLAINTS
+from scorer.commands.score import packs
 from scorer.contract import shard_of
 from scorer.contract.work import PER_SENSOR, SHARDED, Output
 from scorer.storage import Store, open_store
@@ -170,3 +171,130 @@ def test_what_a_user_gets_wrong_is_one_sentence(
     assert names in told.err
     assert "work order" not in told.err
     assert told.err.count("\n") == 1
+
+
+def put_cut_off(store: Store, sensor: str) -> str:
+    """A sensor whose readings are an array that ends in its fourth record; where they lie, by template."""
+    put_model(store, sensor, model_bytes())
+    rows = [{"time": f"2026-01-01T12:0{minute}:00Z", "value": 10.0} for minute in range(1, 5)]
+    store.put(f"cut/2026/01/01/12/{sensor}.json", json.dumps(rows)[:-15].encode())
+    return "cut/{yyyy}/{MM}/{dd}/{HH}/{sensor}.json"
+
+
+@pytest.mark.parametrize("layout", [[], ["--layout", "Sharded", "--shards", "1"]])
+def test_a_part_of_readings_that_is_lost_is_said_everywhere(
+    url: str, store: Store, layout: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = put_cut_off(store, "a")
+    report = tmp_path / "report.html"
+    arguments = ["--readings", path, "--report", str(report), *layout]
+    assert main(["score", "--store", url, *WINDOW, *arguments]) == 0
+    lost = "readings cut/2026/01/01/12/a.json end inside record 4: 3 whole records were read"
+    told = capsys.readouterr()
+    assert told.err.startswith(f"scorer: sensor a: {lost}")
+    assert "a part of the readings of 1 sensors could not be read" in told.err
+    assert outcomes(store)[0]["sensors"][0]["lost"].startswith(lost)
+    table = store.get(next(entry.path for entry in store.list("runs") if "results" in entry.path))
+    (row,) = pq.read_table(io.BytesIO(table.data)).to_pylist()
+    assert (row["state"], row["rows_scored"]) == ("Scored", 3)
+    assert row["message"].startswith(lost)
+    assert lost in report.read_text()
+    assert verify(store, run_uid(store)).holds
+    assert main(["report", "--store", url, "--run", run_uid(store)]) == 0
+    assert lost in capsys.readouterr().out
+    # Nor is it forgotten by a run that finds the prediction done.
+    assert main(["score", "--store", url, *WINDOW, *arguments]) == 0
+    assert lost in capsys.readouterr().err
+
+
+def logged(store: Store) -> list[dict[str, Any]]:
+    """The log's lines in the store."""
+    (entry,) = store.list("logs")
+    return [json.loads(line) for line in store.get(entry.path).data.splitlines()]
+
+
+def test_the_log_is_kept_in_the_store_as_a_pod_s_is(url: str, store: Store) -> None:
+    put_sensor(store, "a", faults={3: 99.0})
+    put_sensor(store, "broken")
+    put_model(store, "broken", b"rubbish")
+    assert main(["score", "--store", url, *WINDOW]) == 65
+    lines = sorted(logged(store), key=lambda line: str(line["sensor"]))
+    assert [(line["level"], line["sensor"]) for line in lines] == [("info", "a"), ("error", "broken")]
+    assert {line["run"] for line in lines} == {run_uid(store)}
+    assert (lines[0]["anomalies"], lines[1]["reason"]) == (1, "ModelCorrupt")
+
+
+def test_the_log_is_kept_of_a_command_that_is_interrupted(
+    url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_sensor(store, "a")
+    monkeypatch.setattr(score, "_show", interrupt)
+    assert main(["score", "--store", url, *WINDOW]) == 130
+    assert [line["sensor"] for line in logged(store)] == ["a"]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_log_that_cannot_be_kept_costs_the_run_nothing(
+    url: str, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_sensor(store, "a")
+    (tmp_path / "store" / "logs").write_text("no folder")
+    assert main(["score", "--store", url, *WINDOW]) == 0
+    assert capsys.readouterr().err.count("log not copied to the store") == 1
+
+
+def test_a_table_s_sensors_with_its_models_and_thresholds(
+    url: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        put_sensor(store, name, faults={3: 99.0})
+    store.delete("models/b/current.json")
+    store.put("fleet.csv", b"sensor,model,threshold,owner\na,,,plant 1\nb,a,5,\n")
+    assert main(["score", "--store", url, *WINDOW, "--table", "fleet.csv"]) == 0
+    rows = [line.split()[:5] for line in capsys.readouterr().out.splitlines()[1:3]]
+    assert rows == [["a", "Scored", "60", "0", "1"], ["b", "Scored", "60", "0", "0"]]
+    uid = run_uid(store)
+    assert verify(store, uid).holds
+    results = pq.read_table(io.BytesIO(store.get(f"runs/{uid}/results.parquet").data)).to_pylist()
+    assert [(row["sensor"], row["threshold"], row["owner"]) for row in results] == [
+        ("a", 0.0, "plant 1"),
+        ("b", 5.0, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--discover", "Models"], ["a", "b"]),
+        (["--discover", "Models", "--prefix", "b"], ["b"]),
+        (["--discover", "Readings"], ["a", "b"]),
+    ],
+)
+def test_sensors_that_are_discovered(
+    url: str, store: Store, arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_sensor(store, "a")
+    put_sensor(store, "b")
+    assert main(["score", "--store", url, *WINDOW, *arguments]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:-1]] == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--sensors", "a", "--table", "t.csv"], "found --sensors and --table: wanted one of them"),
+        (["--prefix", "a"], "found --prefix without --discover"),
+        (["--table", "../t.csv"], "resolve.table"),
+        (["--table", "none.csv"], "table none.csv: found nothing there"),
+        (["--discover", "Models", "--prefix", "x"], "found no sensors; wanted at least one"),
+        (["--discover", "Readings", "--readings", "r/*.csv"], "share files"),
+    ],
+)
+def test_a_list_that_cannot_be_is_one_sentence(
+    url: str, arguments: list[str], names: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", "--store", url, *WINDOW, *arguments]) == 1
+    assert names in capsys.readouterr().err
