@@ -11,8 +11,10 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,6 +29,7 @@ from scoring_operator.controller import WORKERS, Controller
 from scoring_operator.feeds import streams
 from scoring_operator.health import Echo, Health
 from scoring_operator.informer import inform
+from scoring_operator.lease import Lease
 from scoring_operator.metrics import Metrics, ViewCollector
 from scoring_operator.settings import Settings, SettingsError, load
 from scoring_operator.streams import Stream
@@ -34,7 +37,7 @@ from scoring_operator.streams import Stream
 log = logging.getLogger("scoring_operator")
 
 DEFAULT_SETTINGS = "/etc/sensorscore/settings.yaml"
-STOP_SECONDS = 8.0  # for what is in flight at SIGTERM; Kubernetes gives 30
+STOP_SECONDS = 6.0  # for what is in flight at SIGTERM; Kubernetes gives 30
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -43,13 +46,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     health = Health(time.monotonic, settings.timing.stream_stale_seconds)
     echo = Echo(time.monotonic)
     cluster = await Cluster.connect(metrics.api_call)
-    controller = Controller(cluster, settings, metrics, echo, lambda: datetime.now(UTC), time.monotonic)
+    lease = Lease(cluster, settings.lease, _identity(), _now, time.monotonic)
+    controller = Controller(cluster, settings, metrics, echo, _now, time.monotonic, lease.wait)
     metrics.registry.register(ViewCollector(controller.view, lambda: len(controller.queue), health.ages))
     server, port = await http.serve(settings.http.port, metrics, health)
     log.info("serving /metrics, /healthz and /readyz on port %d", port)
     try:
-        await _run_parts(settings, stop, cluster, controller, health, echo)
+        await _run_parts(settings, stop, cluster, controller, health, echo, lease)
     finally:
+        await lease.release()
         await server.cleanup()
         await cluster.close()
 
@@ -61,9 +66,18 @@ async def _run_parts(
     controller: Controller,
     health: Health,
     echo: Echo,
+    lease: Lease,
 ) -> None:
-    tasks = [_task("loop canary", health.beat()), asyncio.create_task(stop.wait(), name="stop")]
+    tasks = [
+        _task("loop canary", health.beat()),
+        _task("lease", lease.keep()),
+        asyncio.create_task(stop.wait(), name="stop"),
+    ]
+    health.waits_for = lambda: lease.why
     try:
+        if not await _first(lease.wait(), tasks):
+            return
+        health.watch("lease", lease.age)
         # Runs first: then Jobs and pods whose outcome is recorded need not be kept at all.
         if not await _first_resync(controller, stop):
             return
@@ -76,7 +90,7 @@ async def _run_parts(
             name = f"{stream.kind.plural}{f' in {stream.namespace}' if stream.namespace else ''}"
             health.watch(name, _age(stream))
             tasks.append(_task(f"stream of {name}", stream.run()))
-        await _until_synced(feeds, tasks)
+        await _first(_synced(feeds), tasks)
         health.watch("scoringruns", echo.age)
         tasks.append(_task("kopf", inform(settings.namespaces, controller.run_event)))
         tasks.append(_task("resync", _resync(controller, settings.timing.resync_seconds)))
@@ -107,12 +121,20 @@ async def _first_resync(controller: Controller, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _until_synced(feeds: Iterable[Stream[Any]], tasks: list[asyncio.Task[Any]]) -> None:
-    """Wait for the first full lists, or for anything to end."""
-    synced = asyncio.gather(*(stream.synced.wait() for stream in feeds))
-    await asyncio.wait([synced, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    if not synced.done():
-        synced.cancel()
+async def _synced(feeds: Iterable[Stream[Any]]) -> None:
+    """Wait for the first full lists."""
+    await asyncio.gather(*(stream.synced.wait() for stream in feeds))
+
+
+async def _first(awaited: Coroutine[Any, Any, None], tasks: list[asyncio.Task[Any]]) -> bool:
+    """Wait for something, or for anything to end; whether the former came about."""
+    waiting = asyncio.create_task(awaited)
+    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    happened = waiting.done()
+    if not happened:
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    return happened
 
 
 async def _resync(controller: Controller, seconds: float) -> None:
@@ -122,6 +144,15 @@ async def _resync(controller: Controller, seconds: float) -> None:
             await controller.resync()
         except ApiError as error:
             log.warning("resync: %s", error)
+
+
+def _identity() -> str:
+    """Whose the Lease is: the pod's name, so that a container started again goes on at once."""
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _age(stream: Stream[Any]) -> Callable[[], float]:

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from scoring_operator.cluster import CONFIG_MAPS, JOBS, PODS, RUNS, ApiError, Cluster, Kind
+from scoring_operator.chunks import SensorSet
+from scoring_operator.cluster import CONFIG_MAPS, EVENTS, JOBS, PODS, RUNS, ApiError, Cluster, Kind
 from scoring_operator.contract import Json
 from scoring_operator.decision import (
     Action,
@@ -15,14 +16,25 @@ from scoring_operator.decision import (
     CreateJob,
     DeleteJob,
     DeleteRun,
+    KeepPinned,
     PinSensors,
+    Prepare,
     Publish,
     ReadPods,
     Trouble,
 )
-from scoring_operator.jobs import Means, decisions_config_map, publish_job, scoring_job
+from scoring_operator.jobs import (
+    Means,
+    decisions_config_map,
+    left_config_map,
+    preparation,
+    prepare_job,
+    publish_job,
+    scoring_job,
+    sensors_config_map,
+)
 from scoring_operator.ratelimit import TokenBucket
-from scoring_operator.records import JobRecord, job_record, pod_record, why_waiting
+from scoring_operator.records import JobRecord, job_record, latest_message, pod_record, why_waiting
 from scoring_operator.resource import Run
 from scoring_operator.settings import Settings
 from scoring_operator.spec import Spec
@@ -30,7 +42,9 @@ from scoring_operator.view import View
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20  # requests in flight for one run; more gains nothing from one API server and one core
+AT_ONCE = 10  # requests in flight for one run; one core gains nothing by more, and each takes 256 KiB
+# A run waits no longer for the operator's pace, but comes again: its status must be written meanwhile.
+PACE_SECONDS = 0.5
 CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid"
 
 
@@ -38,13 +52,16 @@ CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid"
 class Done:
     """How the actions went. `error` is temporary: they are decided anew after a while.
 
-    `why` is the answer to `AskWhy`.
+    `why` is the answer to `AskWhy`; `checked`: `KeepPinned` was done.
+    `late`: some were not begun, for the sake of the operator's pace.
     """
 
     rejected: str = ""
     why: str = ""
     trouble: Trouble | None = None
     error: ApiError | None = None
+    checked: bool = False
+    late: bool = False
 
 
 class Actor:
@@ -63,7 +80,7 @@ class Actor:
 
         async def one(action: Action) -> None:
             async with slots:
-                if done.error is not None or done.rejected:
+                if done.error is not None or done.rejected or done.late:
                     return
                 try:
                     await self._do(run, action, done)
@@ -76,12 +93,23 @@ class Actor:
     async def _do(self, run: Run, action: Action, done: Done) -> None:
         match action:
             case CreateJob(chunk, incarnation):
+                if not await self._bucket.take(PACE_SECONDS):
+                    done.late = True
+                    return
                 spec, means = self._means(run)
                 await self._create(run, scoring_job(run, spec, means, chunk, incarnation), done)
+            case Prepare():
+                await self._prepare(run, action, done)
+                done.checked = True
             case Publish():
                 await self._publish(run, action, done)
+            case KeepPinned():
+                await self._keep_pinned(run, action)
+                done.checked = True
             case DeleteJob(job):
-                await self._bucket.take()
+                if not await self._bucket.take(PACE_SECONDS):
+                    done.late = True
+                    return
                 await self._cluster.delete(JOBS, job.namespace, job.name, job.uid)
                 self._view.put_job(replace(job, terminating=True))
             case ReadPods(job):
@@ -89,8 +117,7 @@ class Actor:
                     self._view.put_pod(pod)
                 self._view.mark_pods_read(job)
             case AskWhy(job):
-                nothing = f"Kubernetes has made no pod for Job {job.name}"
-                done.why = why_waiting(await self._pods(job)) or nothing
+                done.why = why_waiting(await self._pods(job)) or await self._why_no_pod(job)
             case DeleteRun():
                 log.info("run %s/%s: its time to live is over: deleting it", run.namespace, run.name)
                 await self._cluster.delete(RUNS, run.namespace, run.name, run.uid)
@@ -102,36 +129,74 @@ class Actor:
         query = {"labelSelector": f"{CONTROLLER_UID_LABEL}={job.uid}"}
         return [pod async for items, _ in self._cluster.pages(PODS, job.namespace, query) for pod in items]
 
+    async def _why_no_pod(self, job: JobRecord) -> str:
+        """A quota, a LimitRange or a policy may refuse pods: the Job controller says so in Events."""
+        nothing = f"Kubernetes has made no pod for Job {job.name}"
+        query = {"fieldSelector": f"involvedObject.uid={job.uid},reason=FailedCreate"}
+        pages = self._cluster.pages(EVENTS, job.namespace, query)
+        try:
+            said = latest_message([event async for events, _ in pages for event in events])
+        except ApiError as error:  # the run has waited long enough; it ends without that word
+            log.warning("Events of Job %s/%s: %s", job.namespace, job.name, error)
+            return nothing
+        return f"{nothing}: {said}" if said else nothing
+
     def _means(self, run: Run) -> tuple[Spec, Means]:
         if not isinstance(run.spec, Spec):
             raise AssertionError("a run whose spec is not understood makes no Jobs")
         settings = self._settings
-        return run.spec, Means(
-            settings.stores[run.spec.store], settings.runtimes[run.spec.runtime], settings.stages
-        )
+        # A run holds to the image that it began with, whatever the administrator has listed since.
+        runtime = settings.runtimes[run.spec.runtime]
+        if run.status.image not in ("", runtime.image):
+            runtime = replace(runtime, image=run.status.image)
+        return run.spec, Means(settings.stores[run.spec.store], runtime, settings.stages)
+
+    async def _prepare(self, run: Run, action: Prepare, done: Done) -> None:
+        spec, means = self._means(run)
+        wanted = preparation(spec, action.sensors, action.until)
+        job = prepare_job(run, spec, means, wanted, action.incarnation)
+        if wanted.left is None or await self._pinned(run, left_config_map(run, wanted.left), done):
+            await self._bucket.take()
+            await self._create(run, job, done)
 
     async def _publish(self, run: Run, action: Publish, done: Done) -> None:
-        """First what was decided, then the Job that reads it; either may be there from before."""
         spec, means = self._means(run)
-        decisions = decisions_config_map(run, action.decisions)
+        job = publish_job(run, spec, means, action.chunks.sensors, action.incarnation)
+        if await self._pinned(run, decisions_config_map(run, action.decisions), done):
+            await self._bucket.take()
+            await self._create(run, job, done)
+
+    async def _pinned(self, run: Run, config_map: Json, done: Done) -> bool:
+        """Pin what a Job is to read, before the Job: it may be there from before. False if it never will."""
+        name = config_map["metadata"]["name"]
         await self._bucket.take()
         try:
-            await self._cluster.create(CONFIG_MAPS, run.namespace, decisions)
+            await self._cluster.create(CONFIG_MAPS, run.namespace, config_map)
         except ApiError as error:
             if error.permanent:
-                done.rejected = f"ConfigMap {decisions['metadata']['name']}: {error.message}"
-                return
+                done.rejected = f"ConfigMap {name}: {error.message}"
+                return False
             if error.code != 409:
                 done.trouble = _trouble(error)
                 raise
-            await self._ours(run, CONFIG_MAPS, decisions["metadata"]["name"], error, done)
-        await self._create(
-            run, publish_job(run, spec, means, action.chunks.sensors, action.incarnation), done
-        )
+            await self._ours(run, CONFIG_MAPS, name, error, done)
+        return True
+
+    async def _keep_pinned(self, run: Run, action: KeepPinned) -> None:
+        """Make again what somebody has deleted. What has its name by now is said when it is read."""
+        sensors = action.chunks.sensors
+        wanted = [sensors_config_map(run, sensors)] if isinstance(sensors, SensorSet) else []
+        if action.decisions is not None:
+            wanted.append(decisions_config_map(run, action.decisions))
+        for manifest in wanted:
+            name = manifest["metadata"]["name"]
+            if await self._cluster.get(CONFIG_MAPS, run.namespace, name) is None:
+                log.warning("run %s/%s: ConfigMap %s is gone: making it again", *run.key, name)
+                await self._bucket.take()
+                await self._cluster.create(CONFIG_MAPS, run.namespace, manifest)
 
     async def _create(self, run: Run, manifest: Json, done: Done) -> None:
         name = manifest["metadata"]["name"]
-        await self._bucket.take()
         try:
             made = await self._cluster.create(JOBS, run.namespace, manifest)
         except ApiError as error:

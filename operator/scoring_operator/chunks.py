@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scoring_operator.contract import MAX_SENSORS, MAX_SHARDS, Output, clean, is_sensor_name, shard_of
+from scoring_operator.contract import (
+    MAX_RUN_SENSORS,
+    MAX_SENSORS,
+    MAX_SHARDS,
+    Json,
+    Output,
+    clean,
+    is_sensor_name,
+    shard_of,
+)
 from scoring_operator.ranges import RangeSet
 
-SENSORS_LIMIT = 100_000  # what a run's status holds whatever the pattern of failures; more: several runs
+SENSORS_LIMIT = MAX_RUN_SENSORS
 
 
 class SensorListError(ValueError):
@@ -46,19 +55,63 @@ class SensorSet:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSensors:
+    """The sensors of a run whose list lies in the store: how many they are, but not their names.
+
+    `shards`: with predictions in shards, how many sensors each has, in the list's order.
+    """
+
+    total: int
+    sha256: str
+    shards: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        """How many sensors."""
+        return self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What another run left undone, of its list in the store: its operator's decisions tell which."""
+
+    uid: str
+    sha256: str
+    decisions: Json
+
+
+@dataclass(frozen=True, slots=True)
+class InStore:
+    """The sensor list is to be found in the store, by a pod; `left` by another run."""
+
+    left: Left | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """The sensors `first`, `first` + 1, ... of the list, by name."""
+    """The sensors `first`, `first` + 1, ... of the list: by name, or `count` of a list in the store."""
 
     number: int
     first: int
     names: tuple[str, ...]
+    stored: StoredSensors | None = None
+    count: int = 0
+
+    def __len__(self) -> int:
+        """How many sensors."""
+        return self.count if self.stored else len(self.names)
+
+    def named(self, told: Mapping[int, str]) -> tuple[str, ...]:
+        """A name for each; of a list in the store those `told`, by place in the chunk, else `#` and place."""
+        if not self.stored:
+            return self.names
+        return tuple(told.get(place, f"#{self.first + place}") for place in range(self.count))
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
     """A run's sensors, divided: chunk n begins at place `starts[n]` of the list."""
 
-    sensors: SensorSet
+    sensors: SensorSet | StoredSensors
     starts: Sequence[int]
 
     def __len__(self) -> int:
@@ -68,6 +121,8 @@ class Chunks:
     def __getitem__(self, number: int) -> Chunk:
         """Chunk `number`, below the length."""
         first, end = self._span(number)
+        if isinstance(self.sensors, StoredSensors):
+            return Chunk(number, first, (), self.sensors, end - first)
         return Chunk(number, first, self.sensors.names[first:end])
 
     def without(self, numbers: RangeSet) -> RangeSet:
@@ -127,7 +182,7 @@ def in_order(sensors: SensorSet, output: Output) -> SensorSet:
     return SensorSet.of(sorted(sensors.names, key=lambda name: shard_of(name, output.shards)))
 
 
-def divide(sensors: SensorSet, output: Output, per_job: int) -> Chunks:
+def divide(sensors: SensorSet | StoredSensors, output: Output, per_job: int) -> Chunks:
     """The chunks of a list that is `in_order`. Raises `SensorListError` for a shard that no pod can hold.
 
     Without shards a chunk is `per_job` sensors. With them it is as many shards as hold at most `per_job`
@@ -142,8 +197,11 @@ def divide(sensors: SensorSet, output: Output, per_job: int) -> Chunks:
     return Chunks(sensors, tuple(starts))
 
 
-def _shards(sensors: SensorSet, shards: int) -> Iterator[tuple[int, int]]:
+def _shards(sensors: SensorSet | StoredSensors, shards: int) -> Iterator[tuple[int, int]]:
     """(place of the first sensor, how many) of each shard that has sensors, in order."""
+    if isinstance(sensors, StoredSensors):
+        yield from _stored_shards(sensors, shards)
+        return
     of = [shard_of(name, shards) for name in sensors.names]
     first = 0
     for place, (shard, following) in enumerate(pairwise([*of, shards]), start=1):
@@ -156,6 +214,17 @@ def _shards(sensors: SensorSet, shards: int) -> Iterator[tuple[int, int]]:
                 raise SensorListError(_too_large(sensors, shard, place - first, shards))
             yield first, place - first
             first = place
+
+
+def _stored_shards(sensors: StoredSensors, shards: int) -> Iterator[tuple[int, int]]:
+    if len(sensors.shards) != shards or sum(sensors.shards) != sensors.total:
+        found = f"{len(sensors.shards)} shards of {sum(sensors.shards)} sensors"
+        raise SensorListError(f"found {found} in the list; wanted {shards} of {sensors.total}")
+    first = 0
+    for size in sensors.shards:
+        if size:
+            yield first, size
+        first += size
 
 
 def _too_large(sensors: SensorSet, shard: int, size: int, shards: int) -> str:

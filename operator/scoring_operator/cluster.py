@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import orjson
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 30.0  # the client's own five minutes would let one stuck call hold a run up
 PAGE = 500  # objects a page: flattens the peak of memory when 10,000 are listed
+CONNECTIONS = 100  # at once; over that requests wait
+READ_BUFFER = 2**21  # bytes: the longest line of a watch, an object of 1.5 MiB
+GATHER_SECONDS = 0.1  # of a watch's events; half of what the queue waits before it looks at a run
 LOGIN_PAUSE_SECONDS = 5.0  # a refused login is not tried again sooner, whoever asks
 TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -51,6 +55,7 @@ JOBS = Kind("apis/batch/v1", "jobs")
 PODS = Kind("api/v1", "pods")
 CONFIG_MAPS = Kind("api/v1", "configmaps")
 EVENTS = Kind("api/v1", "events")
+LEASES = Kind("apis/coordination.k8s.io/v1", "leases")
 
 
 class ApiError(Exception):
@@ -78,6 +83,12 @@ class Cluster:
     def __init__(self, configuration: Configuration, seen: CallSeen) -> None:
         self._client = ApiClient(configuration)
         self._client.user_agent = "sensorscore-operator"
+        # Not the client's own: it looks for a .netrc, in a thread, before each request (`trust_env`).
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._client.rest_client.ssl_context, limit=CONNECTIONS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=READ_BUFFER,
+        )
         self._seen = seen
         self._login_at = -LOGIN_PAUSE_SECONDS
         self._login_lock = asyncio.Lock()
@@ -91,6 +102,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Let go of all connections."""
+        await self._session.close()
         await self._client.close()  # type: ignore[no-untyped-call]
 
     # Calls
@@ -107,6 +119,10 @@ class Cluster:
     async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """Make an object; raises `ApiError` 409 if there is one of its name."""
         return await self._request("POST", kind, namespace, body=body)
+
+    async def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """Replace an object; raises `ApiError` 409 if it is at another resourceVersion than `body`."""
+        return await self._request("PUT", kind, namespace, name, body=body)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete just this object, and what it owns in the background; it is no error that it is gone."""
@@ -170,9 +186,8 @@ class Cluster:
                 if response.status == 401:
                     await self._log_in_again()
                 raise _error(response.status, response.headers, await response.read())
-            async for line in response.content:
-                if line.strip():
-                    yield json.loads(line)
+            async for line in _lines(response):
+                yield orjson.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ApiError(0, "StreamBroken", clean(f"{type(error).__name__}: {error}")) from None
         finally:
@@ -220,15 +235,20 @@ class Cluster:
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json", "User-Agent": self._client.user_agent}
-        if method == "PATCH":
-            headers["Content-Type"] = "application/json-patch+json"
+        if body is not None:
+            headers["Content-Type"] = f"application/{'json-patch+json' if method == 'PATCH' else 'json'}"
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
-            method, url, headers=headers, body=body, _request_timeout=timeout
+        configuration = self._client.configuration
+        return await self._session.request(
+            method,
+            f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else ""),
+            headers=headers,
+            data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
+            timeout=timeout,
+            server_hostname=configuration.tls_server_name,
+            proxy=configuration.proxy,
+            proxy_headers=configuration.proxy_headers,
         )
-        response: aiohttp.ClientResponse = answer.response
-        return response
 
     async def _log_in_again(self) -> bool:
         """Re-read the credentials after a 401 (a token lives an hour); whether that was done."""
@@ -245,6 +265,22 @@ class Cluster:
             return True
 
 
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """A stream's lines that are not blank, gathered for a moment: to be woken costs more than to read."""
+    begun = b""
+    while data := await response.content.readany():
+        *lines, begun = (begun + data).split(b"\n")
+        for line in filter(bytes.strip, lines):
+            yield line
+        transport = response.connection.transport if response.connection else None
+        if isinstance(transport, asyncio.ReadTransport) and not transport.is_closing():
+            transport.pause_reading()
+            await asyncio.sleep(GATHER_SECONDS)
+            transport.resume_reading()
+    if begun.strip():
+        yield begun
+
+
 async def _log_in(configuration: Configuration) -> None:
     kubeconfig = os.environ.get("KUBECONFIG")
     if not kubeconfig and TOKEN_FILE.exists():
@@ -257,7 +293,7 @@ async def _log_in(configuration: Configuration) -> None:
 
 def _decoded(content: bytes) -> Json:
     try:
-        body = json.loads(content)
+        body = orjson.loads(content)
     except ValueError as error:
         raise ApiError(0, "BadAnswer", f"the answer is not JSON: {error}") from None
     return body if isinstance(body, dict) else {}
@@ -265,7 +301,7 @@ def _decoded(content: bytes) -> Json:
 
 def _error(code: int, headers: Mapping[str, str], content: bytes) -> ApiError:
     try:
-        body = json.loads(content)
+        body = orjson.loads(content)
         reason, message = str(body.get("reason") or ""), str(body.get("message") or "")
     except (ValueError, AttributeError):
         reason, message = "", content[:200].decode("utf-8", "replace")

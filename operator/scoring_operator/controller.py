@@ -10,13 +10,13 @@ to.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scoring_operator import queue
-from scoring_operator.actions import Actor, Done
-from scoring_operator.chunks import Chunks
+from scoring_operator.actions import PACE_SECONDS, Actor, Done
 from scoring_operator.cluster import EVENTS, RUNS, ApiError, Cluster
 from scoring_operator.contract import Json, clean
 from scoring_operator.decision import (
@@ -25,13 +25,15 @@ from scoring_operator.decision import (
     Missing,
     Observed,
     PinSensors,
+    Prepare,
     Publish,
+    Sensors,
     Trouble,
-    Unusable,
 )
 from scoring_operator.events import event_manifest, events_between
 from scoring_operator.health import Echo
 from scoring_operator.metrics import Metrics
+from scoring_operator.phases import earliest
 from scoring_operator.pinning import pin
 from scoring_operator.ratelimit import TokenBucket
 from scoring_operator.reconcile import reconcile
@@ -45,7 +47,8 @@ from scoring_operator.view import View
 
 log = logging.getLogger(__name__)
 
-WORKERS = 4  # runs reconciled at once: hides the API's answer times, the work itself is one core's
+WORKERS = 16  # runs reconciled at once: hides the API's answer times, the work itself is one core's
+MUCH_TO_TELL = 20  # outcomes: a status write for each twenty Jobs is a twentieth of a write a Job
 CREATES_AT_A_TIME = 100  # of one run, before another run's turn
 
 
@@ -53,13 +56,19 @@ CREATES_AT_A_TIME = 100  # of one run, before another run's turn
 class _Memory:
     """What is remembered of a run between reconciles; all of it can be lost."""
 
-    sensors: Chunks | Missing | Unusable | None = None
+    sensors: Sensors | None = None
     rejected: str = ""
     trouble: Trouble | None = None
     why: str = ""  # no pod starts
+    stopped: frozenset[str] = frozenset()  # UIDs of Jobs deleted, once their cost is in the status
+    checked: float = float("-inf")  # what is pinned was looked for, by the monotonic clock
     written: float = float("-inf")  # when its status was, by the monotonic clock
     failures: int = 0  # of actions, in a row
     paused_until: float = float("-inf")  # no Jobs are made before, by the monotonic clock
+
+
+async def _always() -> None:
+    """There is nobody else."""
 
 
 class Controller:
@@ -73,6 +82,7 @@ class Controller:
         echo: Echo,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        may_act: Callable[[], Awaitable[None]] = _always,
     ) -> None:
         self.queue: queue.WorkQueue[Key] = queue.WorkQueue(
             clock, settings.timing.debounce_milliseconds / 1000
@@ -84,10 +94,12 @@ class Controller:
         self._echo = echo
         self._now = now
         self._clock = clock
+        self._may_act = may_act  # waits until the operator is the one that acts
         self._bucket = TokenBucket(settings.limits.writes_per_second, clock)
         self._actor = Actor(cluster, self.view, self._bucket, settings)
         self._memories: dict[str, _Memory] = {}
-        self._reserved = 0  # Jobs that are being made and not in the view yet
+        self._reserved: Counter[str] = Counter()  # Jobs being made and not in the view yet, by namespace
+        self._late: set[Key] = set()  # runs that could not do all they wanted at the operator's pace
         # Runs that begin, by UID, from when that is decided until the written status says so: no other of
         # their group may be let begin in between.
         self._beginning: set[str] = set()
@@ -136,6 +148,7 @@ class Controller:
         """Reconcile what is due, for ever. An error of one run never harms another."""
         while True:
             key = await self.queue.take()
+            await self._may_act()
             with self._metrics.reconcile_duration.time():
                 try:
                     await self._reconcile(key)
@@ -161,56 +174,74 @@ class Controller:
             decision = self._decide(run, memory)
             if isinstance(memory.sensors, Missing):
                 memory.sensors = None  # look again next time
-        creates = sum(isinstance(action, CreateJob | Publish) for action in decision.actions)
+        creates = sum(isinstance(action, CreateJob | Prepare | Publish) for action in decision.actions)
         # At once: another run is decided while this one's status is on its way.
-        self._reserved += creates
-        begins = decision.status.pinned is not None and run.status.pinned is None
+        self._reserved[run.namespace] += creates
+        begins = decision.status.begun and not run.status.begun
         (self._beginning.add if begins else self._beginning.discard)(run.uid)
         try:
             await self._carry_out(run, memory, decision, creates)
         finally:
-            self._reserved -= creates
+            self._reserved[run.namespace] -= creates
 
     async def _carry_out(self, run: Run, memory: _Memory, decision: Decision, creates: int) -> None:
-        after = decision.after
+        wait = None  # until the status is to be written
         if decision.status != run.status:
-            wait = self._patience(run, memory, decision.status)
-            if wait <= 0:
-                if not await self._write(run, memory, decision):
-                    return
-            else:
-                after = wait if after is None else min(after, wait)
+            wait = self._patience(run, memory, decision)
+            if wait <= 0 and not await self._write(run, memory, decision):
+                return
+        after = earliest(decision.after, wait if wait is None or wait > 0 else None)
         done = await self._actor.act(replace(run, status=decision.status), decision.actions)
         self._remember(run, memory, done, creates)
+        if done.checked:
+            memory.checked = self._clock()
         if done.error is not None:
-            wait = self._pause(memory, done.error)
-            log.warning("run %s/%s: %s; again in %.0f s", run.namespace, run.name, done.error, wait)
-            after = wait if after is None else min(after, wait)
+            pause = self._pause(memory, done.error)
+            log.warning("run %s/%s: %s; again in %.0f s", run.namespace, run.name, done.error, pause)
+            after = earliest(after, pause)
         elif creates:
             memory.failures = 0
+        (self._late.add if done.late else self._late.discard)(run.key)
+        if done.late:
+            # Not at once: each of those that are late gets a write before any of them gets a second.
+            turn = max(PACE_SECONDS, len(self._late) / self._settings.limits.writes_per_second)
+            after = earliest(turn, after or None)
         if after is not None:
             self.queue.add(run.key, after)
         if run.status.ended:
             self._memories.pop(run.uid, None)
 
     def _decide(self, run: Run, memory: _Memory) -> Decision:
-        room = self._settings.limits.unfinished_jobs - self.view.unfinished_count - self._reserved
         observed = Observed(
             sensors=memory.sensors,
             jobs=self.view.jobs_of(run),
-            peers=peers_of(run, self.view.group_of(run), self._beginning),
-            allowance=0 if self._clock() < memory.paused_until else max(0, min(room, CREATES_AT_A_TIME)),
+            peers=peers_of(run, self.view.group_of(run, self._beginning), self._beginning),
+            allowance=0 if self._clock() < memory.paused_until else self._room(run.namespace),
             rejected=memory.rejected,
             trouble=memory.trouble,
             why=memory.why,
+            stopped=memory.stopped,
+            unchecked=self._clock() - memory.checked >= self._settings.timing.resync_seconds,
         )
         return reconcile(run, observed, self._settings, self._now())
 
-    def _patience(self, run: Run, memory: _Memory, wanted: Status) -> float:
-        """Seconds until the status should be written; none for what people or later steps wait for."""
-        if _steps(run.status) != _steps(wanted):
+    def _room(self, namespace: str) -> int:
+        """How many Jobs may be made for a run there now."""
+        limits, view = self._settings.limits, self.view
+        everywhere = limits.unfinished_jobs - view.unfinished_count - self._reserved.total()
+        there = view.unfinished_in(namespace) + self._reserved[namespace]
+        return max(0, min(everywhere, limits.unfinished_jobs_per_namespace - there, CREATES_AT_A_TIME))
+
+    def _patience(self, run: Run, memory: _Memory, decision: Decision) -> float:
+        """Seconds until the status should be written; none for what people or later steps wait for.
+
+        Sooner when there is much to tell: then a write is little beside the writes that the Jobs were.
+        """
+        wanted = decision.status
+        if _steps(run.status) != _steps(wanted) or run.status.cost.estimated != wanted.cost.estimated:
             return 0.0
-        return memory.written + self._settings.timing.status_seconds - self._clock()
+        pause = self._settings.timing.status_seconds * (1 if len(decision.recorded) >= MUCH_TO_TELL else 3)
+        return memory.written + pause - self._clock()
 
     async def _write(self, run: Run, memory: _Memory, decision: Decision) -> bool:
         """Write the status and tell what it records; False if the run was not what it was taken for."""
@@ -224,6 +255,7 @@ class Controller:
             return False
         self._beginning.discard(run.uid)
         memory.written = self._clock()
+        memory.stopped |= decision.stopped
         if decision.status.stage != run.status.stage:
             memory.rejected = ""  # that was of the stage before
         written = self._parsed(body)
@@ -233,8 +265,11 @@ class Controller:
         for note in decision.notes:
             log.warning("run %s/%s: %s", run.namespace, run.name, note)
         self._metrics.recorded(run.namespace, decision.recorded, self._now())
-        if decision.published is not None:
-            self._metrics.published(run.namespace, decision.published)
+        for stage, outcome in (("prepare", decision.prepared), ("publish", decision.published)):
+            if outcome is not None and outcome.message is not None:
+                self._metrics.staged(run.namespace, stage, outcome.message.total_ms)
+        if decision.published is not None and decision.published.message is not None:
+            self._metrics.guarded(run.namespace, decision.published.message.guard)
         if decision.status.ended and not run.status.ended:
             self._metrics.ended(run, decision.status)
         await self._post_events(run, decision.status)
@@ -282,11 +317,13 @@ class Controller:
         for uid in self._memories.keys() - alive:
             del self._memories[uid]
         self._beginning &= alive
+        self._late &= {run.key for run in self.view.runs()}
 
 
 def _steps(status: Status) -> tuple[object, ...]:
     """What has to stand in the written status before anything that follows from it is done."""
-    return status.phase, status.stage, status.pinned, status.incarnations, status.publish_incarnation
+    again = status.incarnations, status.prepare_incarnation, status.publish_incarnation
+    return status.phase, status.stage, status.pinned, *again
 
 
 def _number(version: str) -> int:

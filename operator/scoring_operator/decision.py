@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scoring_operator.chunks import Chunk, Chunks
+from scoring_operator.chunks import Chunk, Chunks, InStore
 from scoring_operator.contract import Json
-from scoring_operator.outcomes import ChunkOutcome, PublishOutcome
+from scoring_operator.outcomes import ChunkOutcome, PrepareOutcome, PublishOutcome
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.resource import Run
 from scoring_operator.settings import Settings
@@ -27,6 +27,9 @@ class Unusable:
     """The sensor list is there and wrong: no time mends it."""
 
     message: str
+
+
+Sensors = Chunks | InStore | Missing | Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +64,22 @@ class Peer:
 class Observed:
     """What is seen of a run.
 
-    `jobs` is by chunk and incarnation, with the publishing ones under `records.PUBLISHES`; recorded ones that
-    have ended may be missing. `peers` are the others of its concurrencyGroup. `allowance`: how many Jobs may
-    be made now. `rejected`: the API's word on a Job that it will not take. `why`: why no pod starts, if that
-    was asked for.
+    `jobs` is by chunk and incarnation, with those of other stages under `records.PREPARES` and `PUBLISHES`;
+    recorded ones that have ended may be missing. `peers` are those of its concurrencyGroup that its turn can
+    depend on. `allowance`: how many Jobs may be made now. `rejected`: the API's word on a Job that it will
+    not take. `why`: why no pod starts, if that was asked for. `unchecked`: nobody has looked for a while
+    whether what was pinned is still there.
     """
 
-    sensors: Chunks | Missing | Unusable | None = None
+    sensors: Sensors | None = None
     jobs: Mapping[tuple[int, int], Observation] = field(default_factory=dict)
     peers: tuple[Peer, ...] = ()
     allowance: int = 1_000_000
     rejected: str = ""
     trouble: Trouble | None = None
     why: str = ""
+    unchecked: bool = False
+    stopped: frozenset[str] = frozenset()  # UIDs of Jobs whose deletion is in the cost already
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +110,32 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make the Job that waits for the run's readings up to `until`, and finds its sensors in the store."""
+
+    incarnation: int
+    until: datetime | None
+    sensors: InStore | None
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Pin what was decided, and make the Job that publishes it."""
 
     chunks: Chunks
     incarnation: int
     decisions: Json
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPinned:
+    """Look whether what was pinned for the run's pods is still there, and make it again if it is not.
+
+    `decisions` are none before the run is published.
+    """
+
+    chunks: Chunks
+    decisions: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +164,7 @@ class DeleteRun:
     """Delete the run itself: its time to live is over."""
 
 
-Action = PinSensors | CreateJob | Publish | DeleteJob | ReadPods | AskWhy | DeleteRun
+Action = PinSensors | Prepare | CreateJob | Publish | KeepPinned | DeleteJob | ReadPods | AskWhy | DeleteRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +174,8 @@ class Decision:
     status: Status
     actions: tuple[Action, ...] = ()
     recorded: tuple[ChunkOutcome, ...] = ()
+    prepared: PrepareOutcome | None = None
     published: PublishOutcome | None = None
     notes: tuple[str, ...] = ()  # for the log
+    stopped: frozenset[str] = frozenset()  # UIDs of Jobs whose deletion the status newly counts
     after: float | None = None

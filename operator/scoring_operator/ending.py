@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from scoring_operator.decision import AskWhy, Situation
 from scoring_operator.records import JobRecord
@@ -99,6 +99,14 @@ def time_left(at: Situation, spec: Spec, status: Status) -> float | None:
     if spec.timeouts.pending is not None and status.pending_since is not None:
         left.append(spec.timeouts.pending - (at.now - status.pending_since).total_seconds())
     return max(0.0, min(left)) if left else None
+
+
+def wait_until(spec: Spec, status: Status) -> datetime | None:
+    """Until when the run waits for its readings: by its own clock, whichever pod does the waiting."""
+    clock = status.stopwatch
+    if spec.wait_for is None or clock.since is None:
+        return None
+    return clock.since + timedelta(seconds=spec.wait_for.timeout - clock.seconds)
 
 
 def with_pending(

@@ -11,6 +11,7 @@ from scoring_operator.status import (
     BLOCKED_CONDITION,
     COMPLETE_CONDITION,
     FAILED_CONDITION,
+    READINGS_CONDITION,
     SUSPENDED_CONDITION,
     WAITING_CONDITION,
     Status,
@@ -37,6 +38,7 @@ def events_between(old: Status, new: Status) -> tuple[RunEvent, ...]:
         (BLOCKED_CONDITION, True),
         (SUSPENDED_CONDITION, False),
         (WAITING_CONDITION, False),
+        (READINGS_CONDITION, False),
     ):
         condition = new.conditions.get(kind)
         if condition and condition.status and not old.holds(kind):

@@ -67,6 +67,7 @@ class Health:
         self._sources: dict[str, Callable[[], float]] = {}
         self._beat = clock()
         self.ready = False  # set when the first full lists are in
+        self.waits_for: Callable[[], str] = str  # what keeps it from listing; empty: nothing
         self.watch("loop", lambda: max(0.0, self._clock() - self._beat - BEAT_SECONDS))
 
     def watch(self, name: str, age: Callable[[], float]) -> None:
@@ -81,6 +82,12 @@ class Health:
         """What is wrong, in words; empty when nothing is."""
         stale = [f"{name}: {age:.0f} s" for name, age in sorted(self.ages().items()) if age > self._stale]
         return f"no sign of life for more than {self._stale:.0f} s from {', '.join(stale)}" if stale else ""
+
+    def unready(self) -> str:
+        """Why it is not ready, in words; empty when it is."""
+        if self.ready:
+            return ""
+        return self.waits_for() or "the first full lists of runs, Jobs and pods are not in yet"
 
     async def beat(self) -> None:
         """The event loop's own sign of life, for ever."""

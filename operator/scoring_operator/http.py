@@ -21,8 +21,8 @@ async def serve(port: int, metrics: Metrics, health: Health) -> tuple[web.AppRun
         return web.Response(status=503 if sick else 200, text=f"{sick or 'ok'}\n")
 
     async def show_ready(_: web.Request) -> web.Response:
-        text = "ok\n" if health.ready else "the first full lists of runs, Jobs and pods are not in yet\n"
-        return web.Response(status=200 if health.ready else 503, text=text)
+        unready = health.unready()
+        return web.Response(status=503 if unready else 200, text=f"{unready or 'ok'}\n")
 
     app = web.Application()
     app.router.add_get("/metrics", show_metrics)

@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from scoring_operator.contract import State
+from scoring_operator.contract import Guard, State
 from scoring_operator.histogram import BOUNDS
-from scoring_operator.outcomes import ChunkOutcome, PublishOutcome
+from scoring_operator.outcomes import ChunkOutcome
 from scoring_operator.resource import Run
 from scoring_operator.status import COMPLETE_CONDITION, FAILED_CONDITION, PHASES, Status
 from scoring_operator.view import View
@@ -33,7 +33,7 @@ SENSOR_REASONS = {
         *("NoReadings", "NoModel", "ModelCorrupt", "ModelIncompatible", "ReadingsCorrupt", "SchemaMismatch"),
         *("ReadingsTooLarge", "OutputCorrupt", "OutputTooLarge", "PluginFailed", "PluginTimeout"),
         *("PluginOutOfMemory", "StorageDenied", "StorageUnavailable", "Crashed", "OutOfMemory", "Timeout"),
-        *("NeverStarted", "Misconfigured", "Evicted", "PodFailed", "OutcomeLost", OTHER),
+        *("NeverStarted", "Misconfigured", "Evicted", "Disrupted", "PodFailed", "OutcomeLost", OTHER),
     ),
 }
 RUN_RESULTS = (
@@ -44,6 +44,7 @@ RUN_RESULTS = (
         for reason in (
             *("TooManyFailedSensors", "TooManySkippedSensors", "DeadlineExceeded", "PendingDeadlineExceeded"),
             *("PublishFailed", "JobRejected", "InvalidSensors", "InvalidSpec", "UnknownStore"),
+            *("PrepareFailed", "ReadingsNotReady"),
             *("UnknownRuntime", "TemplateRefused", "ConcurrencyForbidden", "Replaced"),
         )
     ),
@@ -81,8 +82,9 @@ class Metrics:
             "sensorscore_job_duration_seconds",
             "Time of a Job by stage. pending (pod made to scheduled), start (scheduled to process, image pull"
             " included) and total (Job made to process ended) are by Kubernetes' clocks, +-1 s; import, read,"
-            " score and write are summed over the pod's sensors by its own clock; publish is all of a run's"
-            " publishing, by its pod's own clock. result: Failed if a sensor of the Job failed.",
+            " score and write are summed over the pod's sensors by its own clock; prepare (with waiting for"
+            " readings) and publish are of a whole run, by their pods' own clocks. result: Failed if a sensor"
+            " of the Job failed.",
             BOUNDS,
             *("namespace", "stage", "result"),
         )
@@ -170,13 +172,13 @@ class Metrics:
             if outcome.attempts > 1:
                 self.jobs_retried.labels(namespace).inc()
 
-    def published(self, namespace: str, outcome: PublishOutcome) -> None:
-        """Count a run's publishing, which was just recorded in its status."""
-        if outcome.message is None:
-            return
-        seconds = outcome.message.total_ms / 1000
-        self.job_duration.labels(namespace, "publish", "Succeeded").observe(seconds)
-        for reason, sensors in (outcome.message.guard.warnings if outcome.message.guard else {}).items():
+    def staged(self, namespace: str, stage: str, milliseconds: int) -> None:
+        """Count the one Job of a run's stage, which was just recorded in its status."""
+        self.job_duration.labels(namespace, stage, "Succeeded").observe(milliseconds / 1000)
+
+    def guarded(self, namespace: str, guard: Guard | None) -> None:
+        """Count what the guard said of a run that was just published."""
+        for reason, sensors in (guard.warnings if guard else {}).items():
             known = reason if reason in GUARD_REASONS else OTHER
             self.guard_warnings.labels(namespace, known).inc(sensors)
 

@@ -8,10 +8,11 @@ decided does the way the last pod died become the reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Generic, Protocol, TypeVar
 
 from scoring_operator.chunks import Chunk
 from scoring_operator.contract import (
@@ -19,19 +20,23 @@ from scoring_operator.contract import (
     Exit,
     Expected,
     Message,
+    PrepareMessage,
     PublishMessage,
     Rows,
     State,
     clean,
     parse_message,
+    parse_prepared,
     parse_published,
 )
 from scoring_operator.records import JobRecord, PodRecord
 
 OUT_OF_MEMORY, TIMEOUT, NEVER_STARTED, EVICTED = "OutOfMemory", "Timeout", "NeverStarted", "Evicted"
 MISCONFIGURED, POD_FAILED, OUTCOME_LOST = "Misconfigured", "PodFailed", "OutcomeLost"
+DISRUPTED = "Disrupted"
 # A finished Job is looked at at each reconcile until its outcome is in the written status.
-_parsed = lru_cache(maxsize=2048)(parse_message)
+_parsed = lru_cache(maxsize=512)(parse_message)
+_parsed_prepared = lru_cache(maxsize=64)(parse_prepared)
 _parsed_published = lru_cache(maxsize=64)(parse_published)
 NOT_OF_A_CAUSE = frozenset({"NotStarted", "Interrupted"})  # these only say that nobody came to the sensor
 
@@ -66,6 +71,12 @@ class ChunkOutcome:
     stages_ms: Mapping[str, int]
     ended: datetime | None = None  # when its last pod did, by Kubernetes' clock
     usage: Usage = Usage()
+    told: Mapping[int, str] = field(default_factory=dict)  # names by place, of a list in the store
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What to call each sensor."""
+        return self.chunk.named(self.told)
 
     @property
     def succeeded(self) -> bool:
@@ -83,6 +94,7 @@ class Read:
     states: tuple[tuple[State, str], ...]
     sentences: Mapping[str, str]
     refused: tuple[str, ...]
+    names: Mapping[int, str] = field(default_factory=dict)  # by place, as far as messages tell them
 
     @property
     def decided(self) -> bool:
@@ -107,6 +119,7 @@ def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
     best: Message | None = None
     states: list[tuple[State, str]] = [(State.UNDECIDED, "NotStarted")] * size
     sentences: dict[str, str] = {}
+    names: dict[int, str] = {}
     refused: list[str] = []
     for pod in ordered:
         if not pod.text:
@@ -122,16 +135,22 @@ def read_pods(job: JobRecord, pods: Sequence[PodRecord], size: int) -> Read:
             if found[0] is not State.UNDECIDED or states[place][0] is State.UNDECIDED:
                 states[place] = found
         sentences |= message.sentences
-    return Read(ordered, best, tuple(states), sentences, tuple(refused))
+        names |= message.names
+    return Read(ordered, best, tuple(states), sentences, tuple(refused), names)
 
 
 def all_seen(job: JobRecord, pods: Iterable[PodRecord]) -> bool:
     """Whether every pod that the Job counted has been seen: its last one may be on its way still."""
-    return sum(not pod.disrupted for pod in pods) >= max(job.attempts, 1)
+    return sum(not pod.taken for pod in pods) >= max(job.attempts, 1)
 
 
-def decide(job: JobRecord, read: Read, chunk: Chunk) -> ChunkOutcome | None:
-    """The finished Job's outcome; None when nothing that was seen can tell."""
+def decide(
+    job: JobRecord, read: Read, chunk: Chunk, cause: tuple[str, str] | None = None
+) -> ChunkOutcome | None:
+    """The finished Job's outcome; None when nothing that was seen can tell.
+
+    `cause`: reason and sentence for what is not decided, if they are known; else the last pod's end tells.
+    """
     last = read.last
     if last is None or (job.state == "Complete" and not read.decided):
         return None
@@ -140,14 +159,15 @@ def decide(job: JobRecord, read: Read, chunk: Chunk) -> ChunkOutcome | None:
         job=job.name,
         attempts=max(job.attempts, 1) + job.incarnation,
         sensors=tuple(
-            _sensor(name, state, reason, read.sentences, job, last)
-            for name, (state, reason) in zip(chunk.names, read.states, strict=True)
+            _sensor(name, state, reason, read.sentences, job, last, cause)
+            for name, (state, reason) in zip(chunk.named(read.names), read.states, strict=True)
         ),
         rows=read.message.rows if read.message else Rows(),
         anomalies=read.message.anomalies if read.message else 0,
         stages_ms=_stages(job, last, read.message),
         ended=last.ended,
         usage=usage(job, read.pods),
+        told=read.names,
     )
 
 
@@ -167,16 +187,22 @@ def lost(job: JobRecord, chunk: Chunk) -> ChunkOutcome:
     sentence = f"Job {job.name} ended ({ended}) but none of its pods left a message that could be read"
     failed = SensorOutcome(State.FAILED, OUTCOME_LOST, clean(sentence))
     return ChunkOutcome(
-        chunk, job.name, job.attempts + job.incarnation, (failed,) * len(chunk.names), Rows(), 0, {}
+        chunk, job.name, job.attempts + job.incarnation, (failed,) * len(chunk), Rows(), 0, {}
     )
 
 
 def _sensor(
-    name: str, state: State, reason: str, sentences: Mapping[str, str], job: JobRecord, last: PodRecord
+    name: str,
+    state: State,
+    reason: str,
+    sentences: Mapping[str, str],
+    job: JobRecord,
+    last: PodRecord,
+    known: tuple[str, str] | None,
 ) -> SensorOutcome:
-    sentence = sentences.get(name, "")
+    sentence = sentences.get(name) or sentences.get("", "")
     if state is State.UNDECIDED:
-        cause, why = cause_of(last, next(iter(sentences.values()), ""))
+        cause, why = known or cause_of(last, next(iter(sentences.values()), ""))
         if reason in NOT_OF_A_CAUSE or not reason:
             return SensorOutcome(State.FAILED, cause, why)
         return SensorOutcome(State.FAILED, reason, sentence or why)
@@ -251,23 +277,54 @@ def _milliseconds(since: datetime, until: datetime) -> int:
     return max(0, (until - since) // timedelta(milliseconds=1))
 
 
-# Publishing -------------------------------------------------------------------------------------------------
+# The other stages -------------------------------------------------------------------------------------------
+
+
+class StageMessage(Protocol):
+    """What a pod of a stage with one Job says."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has done what it was to do."""
+
+    @property
+    def failure(self) -> str:
+        """Why it could not, as `Reason: sentence`; empty if it does not say."""
+
+
+M = TypeVar("M", bound=StageMessage)
 
 
 @dataclass(frozen=True, slots=True)
-class PublishOutcome:
-    """How the publishing of a run ended: what its pod says, or the sentence that explains why it did not."""
+class StageOutcome(Generic[M]):
+    """How a stage's Job ended: what its pod says, or why it did not, as `Reason: sentence`."""
 
-    message: PublishMessage | None
+    message: M | None
     failure: str = ""
     usage: Usage = Usage()
 
 
-def published(job: JobRecord, pods: Sequence[PodRecord]) -> tuple[PublishOutcome | None, tuple[str, ...]]:
-    """What became of the Job that publishes, None if nothing that was seen can tell; and what was refused.
+PrepareOutcome = StageOutcome[PrepareMessage]
+PublishOutcome = StageOutcome[PublishMessage]
+Parse = Callable[[str, str, int], M]
 
-    One attempt that has published is enough, whatever came after it: publishing is the same however often it
-    is done. Only when a Job has failed does the way its last pod ended explain why.
+
+def prepared(job: JobRecord, pods: Sequence[PodRecord]) -> tuple[PrepareOutcome | None, tuple[str, ...]]:
+    """What became of the Job that prepares, None if nothing that was seen can tell; and what was refused."""
+    return _of_stage(job, pods, _parsed_prepared)
+
+
+def published(job: JobRecord, pods: Sequence[PodRecord]) -> tuple[PublishOutcome | None, tuple[str, ...]]:
+    """What became of the Job that publishes, likewise."""
+    return _of_stage(job, pods, _parsed_published)
+
+
+def _of_stage(
+    job: JobRecord, pods: Sequence[PodRecord], parse: Parse[M]
+) -> tuple[StageOutcome[M] | None, tuple[str, ...]]:
+    """One attempt that has done it is enough, whatever came after it: done twice is done once.
+
+    Only when a Job has failed does the way its last pod ended explain why.
     """
     ordered = sorted(pods, key=lambda pod: pod.order)
     used = usage(job, ordered)
@@ -277,14 +334,14 @@ def published(job: JobRecord, pods: Sequence[PodRecord]) -> tuple[PublishOutcome
         if not pod.text:
             continue
         try:
-            message = _parsed_published(pod.text, job.run_uid, job.incarnation)
+            message = parse(pod.text, job.run_uid, job.incarnation)
         except ContractError as error:
             refused.append(f"pod {pod.namespace}/{pod.name}: {error}")
             continue
-        if message.published:
-            return PublishOutcome(message, usage=used), tuple(refused)
+        if message.finished:
+            return StageOutcome(message, usage=used), tuple(refused)
         if pod is ordered[-1]:
             told = message.failure
     if job.state == "Complete" or not ordered:
         return None, tuple(refused)
-    return PublishOutcome(None, told or ": ".join(cause_of(ordered[-1])), used), tuple(refused)
+    return StageOutcome(None, told or ": ".join(cause_of(ordered[-1])), used), tuple(refused)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from scoring_operator.decision import Action, Decision, DeleteJob, DeleteRun, Missing, Situation
+from scoring_operator.contract import Waited, rfc3339
+from scoring_operator.decision import Decision, DeleteJob, DeleteRun, Missing, Situation
+from scoring_operator.ending import wait_until
 from scoring_operator.spec import Spec
 from scoring_operator.status import (
     BLOCKED_CONDITION,
@@ -13,6 +16,7 @@ from scoring_operator.status import (
     FAILED,
     FAILED_CONDITION,
     PENDING,
+    READINGS_CONDITION,
     RUNNING,
     SUCCEEDED,
     SUSPENDED,
@@ -48,6 +52,28 @@ def waiting_for_turn(at: Situation, status: Status, message: str) -> Decision:
     return Decision(replace(status, phase=WAITING))
 
 
+def waiting_for_readings(at: Situation, status: Status, *, spec: Spec) -> Status:
+    """As a run is while a pod beside the scoring pool waits for its readings: its clock goes."""
+    status = running(at, status)
+    until = wait_until(spec, status)
+    if spec.wait_for is None or until is None:
+        raise AssertionError("a run waits for readings that names what it waits for")
+    then = "scores what there is then" if spec.wait_for.on_timeout == "Score" else "fails then"
+    message = f"waits for {spec.wait_for.marker} until {rfc3339(until)}, and {then}"
+    status = at.having(status, READINGS_CONDITION, True, "NotThereYet", message)
+    return replace(status, phase=WAITING)
+
+
+def readings_waited_for(at: Situation, status: Status, how: Waited) -> Status:
+    """As a run is after that."""
+    if not status.holds(READINGS_CONDITION):
+        return status
+    reason, message = (
+        ("TimedOut", "scores what there is") if how == "TimedOut" else ("Ready", "they are there")
+    )
+    return at.having(status, READINGS_CONDITION, False, reason, message)
+
+
 def suspended(at: Situation, status: Status) -> Status:
     """As a run is while `spec.suspend`: its clocks stand still."""
     message = "spec.suspend is true: its pods are stopped, what is decided stays"
@@ -81,13 +107,14 @@ def ended(at: Situation, status: Status, verdict: Verdict) -> Decision:
         (SUSPENDED_CONDITION, "Resumed"),
         (BLOCKED_CONDITION, "Unblocked"),
         (WAITING_CONDITION, "Begun"),
+        (READINGS_CONDITION, "GivenUp"),
     ):
         if status.holds(kind):
             status = at.having(status, kind, False, reason, "the run has ended")
     status = replace(
         status,
         phase=SUCCEEDED if verdict.complete else FAILED,
-        stage=DONE if status.pinned else "",
+        stage=DONE if status.begun else "",
         completion=at.now,
         stopwatch=status.stopwatch.stopped(at.now),
         active_jobs=0,
@@ -98,17 +125,26 @@ def ended(at: Situation, status: Status, verdict: Verdict) -> Decision:
     return after_the_end(at, status)
 
 
+def leaving(at: Situation) -> Decision:
+    """Stop the Jobs of a run that is being deleted: a finalizer of somebody's may keep it, and so them."""
+    return Decision(at.run.status, tuple(_stops(at)))
+
+
+def _stops(at: Situation) -> Iterator[DeleteJob]:
+    jobs = (seen.job for seen in at.observed.jobs.values())
+    return (DeleteJob(job) for job in jobs if job.unfinished and not job.terminating)
+
+
 def after_the_end(at: Situation, status: Status) -> Decision:
     """Stop what still runs, and delete the run when its time to live is over."""
-    jobs = (seen.job for seen in at.observed.jobs.values())
-    stops: list[Action] = [DeleteJob(job) for job in jobs if job.unfinished and not job.terminating]
+    stops = tuple(_stops(at))
     spec = at.run.spec
     if not isinstance(spec, Spec) or spec.ttl_seconds is None or status.completion is None:
-        return Decision(status, tuple(stops))
+        return Decision(status, stops)
     left = (status.completion + timedelta(seconds=spec.ttl_seconds) - at.now).total_seconds()
     if left <= 0:
         return Decision(status, (*stops, DeleteRun()))
-    return Decision(status, tuple(stops), after=left)
+    return Decision(status, stops, after=left)
 
 
 def earliest(*seconds: float | None) -> float | None:

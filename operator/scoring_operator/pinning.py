@@ -7,7 +7,8 @@ run's chunks stay what they are; and an operator that starts in mid-run reads wh
 from __future__ import annotations
 
 from scoring_operator.chunks import (
-    Chunks,
+    InStore,
+    Left,
     SensorListError,
     SensorSet,
     check_names,
@@ -17,14 +18,32 @@ from scoring_operator.chunks import (
 )
 from scoring_operator.cluster import CONFIG_MAPS, RUNS, ApiError, Cluster
 from scoring_operator.contract import Json
-from scoring_operator.decision import Missing, Unusable
-from scoring_operator.jobs import SENSORS_KEY, sensors_config_map, sensors_config_map_name
+from scoring_operator.decision import Missing, Sensors, Unusable
+from scoring_operator.jobs import (
+    SENSORS_KEY,
+    left_config_map_name,
+    left_of,
+    sensors_config_map,
+    sensors_config_map_name,
+)
+from scoring_operator.preparing import stored_chunks
+from scoring_operator.publishing import left_by
 from scoring_operator.resource import ResourceError, Run, parse_run
 from scoring_operator.spec import SensorSource, Spec
+from scoring_operator.status import PREPARE
 
 
-async def pin(cluster: Cluster, run: Run, spec: Spec) -> Chunks | Missing | Unusable:
-    """The run's sensors, pinned and divided. Raises `ApiError` where trying again may help."""
+async def pin(cluster: Cluster, run: Run, spec: Spec) -> Sensors:
+    """The run's sensors, pinned and divided; or that they are in the store, where only a pod can find them.
+
+    Raises `ApiError` where trying again may help.
+    """
+    if spec.sensors.in_store:
+        return InStore()
+    if run.status.stage == PREPARE and run.status.pinned is None:
+        left = await cluster.get(CONFIG_MAPS, run.namespace, left_config_map_name(run))
+        if left is not None and _owned(left, run.uid):
+            return InStore(left_of(spec, left))
     try:
         sensors = await _pinned(cluster, run, spec)
         if not isinstance(sensors, SensorSet):
@@ -34,7 +53,7 @@ async def pin(cluster: Cluster, run: Run, spec: Spec) -> Chunks | Missing | Unus
         return Unusable(str(error))
 
 
-async def _pinned(cluster: Cluster, run: Run, spec: Spec) -> SensorSet | Missing | Unusable:
+async def _pinned(cluster: Cluster, run: Run, spec: Spec) -> SensorSet | InStore | Missing | Unusable:
     if run.status.pinned:  # an operator before us has made the copy
         copy = await cluster.get(CONFIG_MAPS, run.namespace, run.status.pinned.config_map)
         if copy is not None:
@@ -71,7 +90,9 @@ def _owned(body: Json, uid: str) -> bool:
     return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences") or ())
 
 
-async def _of_source(cluster: Cluster, run: Run, source: SensorSource) -> SensorSet | Missing | Unusable:
+async def _of_source(
+    cluster: Cluster, run: Run, source: SensorSource
+) -> SensorSet | InStore | Missing | Unusable:
     if source.failed_of:
         return await _left_undone(cluster, run, source)
     if not source.config_map:
@@ -90,7 +111,9 @@ async def _of_source(cluster: Cluster, run: Run, source: SensorSource) -> Sensor
 # Reruns -----------------------------------------------------------------------------------------------------
 
 
-async def _left_undone(cluster: Cluster, run: Run, source: SensorSource) -> SensorSet | Missing | Unusable:
+async def _left_undone(
+    cluster: Cluster, run: Run, source: SensorSource
+) -> SensorSet | InStore | Missing | Unusable:
     """The sensors that another run of the namespace failed on or never decided, as its own list has them."""
     where = f"spec.sensors.failedOf: run {source.failed_of}"
     body = await cluster.get(RUNS, run.namespace, source.failed_of)
@@ -106,6 +129,8 @@ async def _left_undone(cluster: Cluster, run: Run, source: SensorSource) -> Sens
         return Missing(f"{where} has not ended")
     if other.status.pinned is None or not isinstance(other.spec, Spec):
         return Unusable(f"{where} ended before it had a list of sensors; wanted one that has scored")
+    if other.status.pinned.in_store:
+        return _left_in_store(where, other, other.spec, run)
     copy = await cluster.get(CONFIG_MAPS, run.namespace, other.status.pinned.config_map)
     if copy is None or not _owned(copy, other.uid):
         return Unusable(f"{where}: its list, ConfigMap {other.status.pinned.config_map}, is gone")
@@ -119,3 +144,16 @@ async def _left_undone(cluster: Cluster, run: Run, source: SensorSource) -> Sens
     if not wanted.spans:
         return Unusable(f"{where} has no sensor that failed or was not decided; wanted at least one")
     return SensorSet.of(sensors.names[place] for place in wanted)
+
+
+def _left_in_store(where: str, other: Run, spec: Spec, run: Run) -> InStore | Unusable:
+    """Of a run whose list lies in the store: a pod finds the names, by places that its status has."""
+    pinned, chunks = other.status.pinned, stored_chunks(other.status, spec)
+    if pinned is None or chunks is None:
+        raise AssertionError("a run whose list lies in the store has it in its status")
+    if isinstance(run.spec, Spec) and run.spec.store != spec.store:
+        return Unusable(f"{where} has its list in store {spec.store}; wanted this run's, {run.spec.store}")
+    left = left_by(other.status, chunks)
+    if not left["failed"] and not left["undecided"]:
+        return Unusable(f"{where} has no sensor that failed or was not decided; wanted at least one")
+    return InStore(Left(other.uid, pinned.sha256, left))

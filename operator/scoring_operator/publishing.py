@@ -9,30 +9,21 @@ when it has published, or failed for good, does the run end.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from scoring_operator.chunks import Chunks
 from scoring_operator.contract import Json, clean
-from scoring_operator.decision import (
-    Action,
-    AskWhy,
-    Decision,
-    DeleteJob,
-    Observation,
-    Publish,
-    ReadPods,
-    Situation,
-)
-from scoring_operator.ending import pending_verdict, time_left, with_pending
-from scoring_operator.outcomes import all_seen, published
+from scoring_operator.decision import Decision, Publish, Situation
+from scoring_operator.outcomes import published
 from scoring_operator.phases import ended, running, suspended
-from scoring_operator.records import PUBLISHES, JobRecord
+from scoring_operator.pins import keep_pinned
+from scoring_operator.records import PUBLISHES
 from scoring_operator.spec import Spec
+from scoring_operator.staging import Again, GivenUp, Make, Over, StageJob, follow
 from scoring_operator.status import FAILED_CONDITION, MESSAGE_LIMIT, PUBLISH, Status, Verdict
 from scoring_operator.tally import record_published
-from scoring_operator.unread import Unread, told, unread
 
 DECISIONS_VERSION = 1
-STARVED_SECONDS = 2.0
 
 
 def close(at: Situation, spec: Spec, status: Status, chunks: Chunks, verdict: Verdict) -> Decision:
@@ -46,24 +37,31 @@ def close(at: Situation, spec: Spec, status: Status, chunks: Chunks, verdict: Ve
 
 def publish(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> Decision:
     """What a run needs that is being published."""
-    seen = at.observed.jobs.get((PUBLISHES, status.publish_incarnation))
-    strays = tuple(_strays(at, seen))
-    status = replace(status, active_jobs=int(seen is not None and seen.job.unfinished))
-    if seen is not None and not seen.job.unfinished:
-        return _finished(at, spec, status, seen, strays)
-    if spec.suspend:
-        own = (DeleteJob(seen.job),) if seen is not None and not seen.job.terminating else ()
-        return Decision(suspended(at, status), (*strays, *own))
-    begun = at.run.status.stage == PUBLISH  # else the API's word is on a Job that scores
-    if begun and at.observed.rejected:
-        why = f"the API server will not take the Job that publishes: {at.observed.rejected}"
-        return _unpublished(at, status, why)
-    if seen is not None:
-        return _going_on(at, spec, status, seen.job, strays)
-    if not at.observed.allowance:
-        return Decision(running(at, status), strays, after=STARVED_SECONDS)
-    start = Publish(chunks, status.publish_incarnation, decisions(status, chunks))
-    return Decision(running(at, status), (*strays, start))
+    told = partial(decisions, status, chunks)
+    number = status.publish_incarnation
+    stage = StageJob(
+        *(PUBLISHES, "publishes", number, at.run.status.stage == PUBLISH, published, running),
+        keep=lambda job: keep_pinned(at, [job], chunks, told()),
+    )
+    step = follow(at, spec, status, stage)
+    match step:
+        case Decision():
+            return step
+        case Make(strays):
+            return Decision(running(at, status), (*strays, Publish(chunks, number, told())))
+        case Again(strays, notes):
+            again = replace(status, publish_incarnation=number + 1)
+            calm = suspended if spec.suspend else running
+            return Decision(calm(at, again), strays, notes=notes, after=0.0)
+        case GivenUp(_, why, notes):
+            return replace(_unpublished(at, status, why), notes=notes)
+        case Over(outcome, notes):
+            status = record_published(status, outcome, at.settings.runtimes[spec.runtime].cpu_hour_price)
+            if outcome.message is None:
+                decision = _unpublished(at, status, outcome.failure)
+            else:
+                decision = ended(at, status, _verdict(status))
+            return replace(decision, published=outcome, notes=notes)
 
 
 def decisions(status: Status, chunks: Chunks) -> Json:
@@ -71,13 +69,19 @@ def decisions(status: Status, chunks: Chunks) -> Json:
 
     Places of the pinned list as ranges: at 100,000 sensors at most 600 kB, whatever the pattern.
     """
-    if status.verdict is None:
-        raise AssertionError("a run is published when the verdict on it is reached")
+    return left_by(status, chunks) | {
+        "complete": _verdict(status).complete,
+        "reason": _verdict(status).reason,
+    }
+
+
+def left_by(status: Status, chunks: Chunks) -> Json:
+    """The same, of a run that has ended: what it has left undone."""
     return {
         "v": DECISIONS_VERSION,
         "total": status.total,
-        "complete": status.verdict.complete,
-        "reason": status.verdict.reason,
+        "complete": False,
+        "reason": "",
         "failed": status.failed_sensors.ranges(),
         "undecided": chunks.without(status.done).ranges(),
         "failures": [
@@ -86,51 +90,6 @@ def decisions(status: Status, chunks: Chunks) -> Json:
             if f.state == "Failed"
         ],
     }
-
-
-def _strays(at: Situation, wanted: Observation | None) -> list[Action]:
-    """Deletions of all Jobs that nobody waits for any more."""
-    others = (seen.job for seen in at.observed.jobs.values() if seen is not wanted)
-    return [DeleteJob(job) for job in others if job.unfinished and not job.terminating]
-
-
-def _going_on(
-    at: Situation, spec: Spec, status: Status, job: JobRecord, strays: tuple[Action, ...]
-) -> Decision:
-    waiting = [] if job.terminating else [job]
-    status = with_pending(at, spec, status, waiting, moved=False)
-    asked = pending_verdict(at, spec, status, waiting) if waiting else None
-    if isinstance(asked, AskWhy):
-        return Decision(running(at, status), (*strays, asked))
-    if asked:
-        return _unpublished(at, status, asked.message)
-    clocks = replace(spec, timeouts=replace(spec.timeouts, run=None))  # that one is for scoring
-    return Decision(running(at, status), strays, after=time_left(at, clocks, status))
-
-
-def _finished(
-    at: Situation, spec: Spec, status: Status, seen: Observation, strays: tuple[Action, ...]
-) -> Decision:
-    """Take the Job's outcome; else wait, read its pods, make it again, give it up: in this order."""
-    outcome, refused = published(seen.job, seen.pods)
-    if outcome and (outcome.message or seen.pods_read or all_seen(seen.job, seen.pods)):
-        status = record_published(status, outcome, at.settings.runtimes[spec.runtime].cpu_hour_price)
-        if outcome.message is None:
-            decision = _unpublished(at, status, outcome.failure)
-        else:
-            decision = ended(at, status, _verdict(status))
-        return replace(decision, published=outcome, notes=refused)
-    step = unread(at, seen)
-    still = suspended if spec.suspend else running
-    if not isinstance(step, Unread):
-        return Decision(still(at, status), strays, after=step)
-    if step is Unread.READ:
-        return Decision(still(at, status), (*strays, ReadPods(seen.job)))
-    notes = (*refused, told(seen, step))
-    if step is Unread.LOST:
-        return replace(_unpublished(at, status, notes[-1]), notes=notes)
-    again = replace(status, publish_incarnation=seen.job.incarnation + 1)
-    return Decision(still(at, again), strays, notes=notes, after=0.0)
 
 
 def _unpublished(at: Situation, status: Status, why: str) -> Decision:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 _QUANTITY = re.compile(
     r"(?P<number>[0-9]{1,20}(\.[0-9]{0,9})?|\.[0-9]{1,9})"
@@ -20,6 +21,7 @@ _FACTORS = {
 }
 
 
+@lru_cache(maxsize=1024)  # the same few texts stand in every Job
 def quantity(text: str) -> Decimal:
     """The number that `text` means; raises `ValueError` for one that is negative or none at all."""
     found = _QUANTITY.fullmatch(text)

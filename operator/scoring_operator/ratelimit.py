@@ -8,6 +8,7 @@ longer.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 
@@ -31,12 +32,15 @@ class TokenBucket:
         self._refill()
         self._tokens -= 1.0
 
-    async def take(self) -> None:
-        """Take a token, waiting for its turn."""
+    async def take(self, within: float = math.inf) -> bool:
+        """Take a token, waiting for its turn; False, at once, if that were more than `within` seconds."""
         self._refill()
+        if 1.0 - self._tokens > within * self._rate:
+            return False
         self._tokens -= 1.0
         if self._tokens < 0:
             await self._sleep(-self._tokens / self._rate)
+        return True
 
     def _refill(self) -> None:
         now = self._clock()

@@ -7,7 +7,7 @@ after a restart it goes on from what the API holds. Whoever calls it writes the 
 that nothing is done that is not recorded (a Job made again under its next incarnation, an outcome counted).
 
 The way through it: guards (gone, ended, refused, replaced) → has it begun: its turn, its list → the stage
-that it is in: `scoring`, then `publishing`.
+that it is in: `preparing`, `scoring`, `publishing`.
 """
 
 from __future__ import annotations
@@ -15,26 +15,40 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from scoring_operator.chunks import Chunks
+from scoring_operator.chunks import Chunks, InStore
 from scoring_operator.decision import Decision, Missing, Observed, PinSensors, Situation, Unusable
 from scoring_operator.jobs import sensors_config_map_name
-from scoring_operator.phases import after_the_end, failed, suspended, waiting_for_sensors, waiting_for_turn
+from scoring_operator.phases import (
+    after_the_end,
+    failed,
+    leaving,
+    suspended,
+    waiting_for_sensors,
+    waiting_for_turn,
+)
+from scoring_operator.preparing import needs_preparing, prepare, stored_chunks
 from scoring_operator.publishing import publish
 from scoring_operator.refusals import refusal
 from scoring_operator.resource import Run
 from scoring_operator.scoring import score
 from scoring_operator.settings import Settings
 from scoring_operator.spec import Spec
-from scoring_operator.status import PUBLISH, SCORE, Pinned, Status
+from scoring_operator.status import PREPARE, PUBLISH, SCORE, Pinned, Status
+from scoring_operator.tally import count_stopped, estimate_nodes
 from scoring_operator.turns import Forbidden, Waits, replaced_by, turn
 
 
 def reconcile(run: Run, observed: Observed, settings: Settings, now: datetime) -> Decision:
     """Decide what a run needs; see the module's head."""
     at = Situation(run, observed, settings, now)
+    return estimate_nodes(at, count_stopped(at, _decided(at)))
+
+
+def _decided(at: Situation) -> Decision:
+    run, observed = at.run, at.observed
     status = replace(run.status, observed_generation=run.generation)
     if run.deleting:
-        return Decision(run.status)  # its Jobs and pods go with it
+        return leaving(at)
     if status.ended:
         return after_the_end(at, status)
     if isinstance(run.spec, str):
@@ -43,18 +57,21 @@ def reconcile(run: Run, observed: Observed, settings: Settings, now: datetime) -
         return failed(at, status, *refused)
     if status.stage != PUBLISH and (successor := replaced_by(at)):
         return failed(at, status, "Replaced", f"run {successor} of its concurrencyGroup takes its place")
-    if status.pinned is None and (not_yet := _not_yet(at, run.spec, status)):
+    if not status.begun and (not_yet := _not_yet(at, run.spec, status)):
         return not_yet
-    match observed.sensors:
+    match stored_chunks(status, run.spec) or observed.sensors:
         case None:
             return Decision(status, (PinSensors(),))
         case Missing() as missing:
             return waiting_for_sensors(at, status, missing)
         case Unusable() as unusable:
             return failed(at, status, "InvalidSensors", unusable.message)
+        case InStore() as listed:
+            return prepare(at, run.spec, _begun(at, run.spec, status, listed), listed)
         case Chunks() as chunks:
-            stage = publish if status.stage == PUBLISH else score
-            return stage(at, run.spec, _begun(at, status, chunks), chunks)
+            status = _begun(at, run.spec, status, chunks)
+            stage = {PREPARE: prepare, PUBLISH: publish}.get(status.stage, score)
+            return stage(at, run.spec, status, chunks)
 
 
 def _not_yet(at: Situation, spec: Spec, status: Status) -> Decision | None:
@@ -69,17 +86,17 @@ def _not_yet(at: Situation, spec: Spec, status: Status) -> Decision | None:
     return None
 
 
-def _begun(at: Situation, status: Status, chunks: Chunks) -> Status:
-    """With the sensor list in the status: from now on the run holds to it, and to this instant's models."""
-    if status.pinned:
+def _begun(at: Situation, spec: Spec, status: Status, listed: Chunks | InStore) -> Status:
+    """With its inputs in the status: from now on the run holds to them, and to this instant's models.
+
+    What only a pod can find out, the stage Prepare adds before there is a Job that scores.
+    """
+    if status.begun:
         return status
-    sensors = chunks.sensors
-    return replace(
-        status,
-        stage=SCORE,
-        pinned=Pinned(len(sensors), sensors.sha256, sensors_config_map_name(at.run)),
-        jobs=len(chunks),
-        start=at.now,
-        models_as_of=at.now,
-        currency=at.settings.currency,
-    )
+    runtime = at.settings.runtimes[spec.runtime]
+    status = replace(status, stage=SCORE, start=at.now, image=runtime.image, currency=at.settings.currency)
+    if isinstance(listed, Chunks):
+        sensors = listed.sensors
+        pinned = Pinned(len(sensors), sensors.sha256, sensors_config_map_name(at.run))
+        status = replace(status, pinned=pinned, jobs=len(listed), models_as_of=at.now)
+    return replace(status, stage=PREPARE) if needs_preparing(spec, listed) else status

@@ -6,33 +6,41 @@ Objects are projected as soon as they are read; `streams` says what that saves.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from scoring_operator.contract import CONTAINER, Json, clean, job_name, publish_job_name
-from scoring_operator.labels import CHUNK, INCARNATION, PUBLISH_STAGE, RUN_UID, STAGE
+from scoring_operator.contract import (
+    CONTAINER,
+    IGNORED,
+    Json,
+    clean,
+    job_name,
+    prepare_job_name,
+    publish_job_name,
+)
+from scoring_operator.labels import CHUNK, INCARNATION, PREPARE_STAGE, PUBLISH_STAGE, RUN_UID, STAGE
 from scoring_operator.quantity import quantity
 from scoring_operator.resource import KIND
 from scoring_operator.times import parse_time
 
 JobState = Literal["Active", "Complete", "Failed"]
-PUBLISHES = -1  # in place of a chunk's number: the Job that publishes the run
+PUBLISHES, PREPARES = -1, -2  # in place of a chunk's number: the Job that publishes the run, or prepares it
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A Job of ours.
+    """A Job of ours; two that differ in `version` only say the same.
 
-    `chunk` is `PUBLISHES` for the one that publishes. `attempts` counts its pods that have ended, but for
-    those that Kubernetes took away. `runs`: one of its pods is running. `cpu_milli`: thousandths of a CPU
-    that each of its pods requests.
+    `chunk` is `PUBLISHES` or `PREPARES` for those of other stages. `attempts` counts its pods that have
+    ended, but for those that Kubernetes took away. `runs`: one of its pods is running. `cpu_milli`:
+    thousandths of a CPU that each of its pods requests.
     """
 
     namespace: str
     name: str
     uid: str
-    version: int
+    version: int = field(compare=False)
     run_name: str
     run_uid: str
     chunk: int
@@ -58,7 +66,7 @@ class PodRecord:
 
     namespace: str
     name: str
-    version: int
+    version: int = field(compare=False)
     job_uid: str
     run_uid: str
     chunk: int
@@ -73,6 +81,17 @@ class PodRecord:
     scheduled: datetime | None
     started: datetime | None
     ended: datetime | None
+    disruption: str = ""  # why it was taken away, in Kubernetes' word, for instance PreemptionByScheduler
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was taken away: its Job counts no attempt for it."""
+        return self.disrupted or self.exit_code in IGNORED
+
+    @property
+    def by_own_doing(self) -> bool:
+        """Whether it was taken away for what it did: it filled a disk, or used up its time."""
+        return self.taken and not self.disrupted and self.reason in ("Evicted", "DeadlineExceeded")
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -124,6 +143,7 @@ def pod_record(body: Json) -> PodRecord | None:
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     ended = _terminated(status)
     scheduled = conditions.get("PodScheduled", {})
+    disruption = conditions.get("DisruptionTarget", {})
     return PodRecord(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -132,7 +152,7 @@ def pod_record(body: Json) -> PodRecord | None:
         run_uid=labels.get(RUN_UID, ""),
         chunk=chunk,
         succeeded=status["phase"] == "Succeeded",
-        disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
+        disrupted=disruption.get("status") == "True",
         reason=status.get("reason") or "",
         exit_code=ended.get("exitCode"),
         exit_reason=ended.get("reason") or "",
@@ -142,6 +162,7 @@ def pod_record(body: Json) -> PodRecord | None:
         scheduled=_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
         started=_time(ended.get("startedAt")),
         ended=_time(ended.get("finishedAt")),
+        disruption=disruption.get("reason") or "" if disruption.get("status") == "True" else "",
     )
 
 
@@ -156,14 +177,15 @@ def _controller(meta: Json) -> Json | None:
 
 
 def _chunk(labels: Json) -> int | None:
-    if labels.get(STAGE) == PUBLISH_STAGE:
-        return PUBLISHES
+    if (stage := labels.get(STAGE)) is not None:
+        return {PUBLISH_STAGE: PUBLISHES, PREPARE_STAGE: PREPARES}.get(stage)
     return _number(labels.get(CHUNK))
 
 
 def _name(owner: Json, chunk: int, incarnation: int) -> str:
-    if chunk == PUBLISHES:
-        return publish_job_name(owner["name"], owner["uid"], incarnation)
+    if chunk in (PUBLISHES, PREPARES):
+        of_stage = publish_job_name if chunk == PUBLISHES else prepare_job_name
+        return of_stage(owner["name"], owner["uid"], incarnation)
     return job_name(owner["name"], owner["uid"], chunk, incarnation)
 
 
@@ -211,6 +233,12 @@ def why_waiting(pods: Iterable[Json]) -> str:
         words = clean(str(said or ""), 500) or _waiting(status) or "its node has not started it yet"
         return f"pod {pod['metadata']['name']}: {words}"
     return ""
+
+
+def latest_message(events: Iterable[Json]) -> str:
+    """What the latest of these Events says; empty if there is none."""
+    latest = max(events, key=lambda event: version_of(event["metadata"]), default=None)
+    return clean(str(latest.get("message") or ""), 500) if latest else ""
 
 
 def _waiting(status: Json) -> str:

@@ -31,7 +31,7 @@ def _runtime(at: Situation, spec: Spec) -> Refusal | None:
     offered = sorted(name for name, runtime in runtimes.items() if runtime.offered_to(namespace))
     if spec.runtime not in offered:
         return "UnknownRuntime", f"spec.runtime is {spec.runtime!r}; {_wanted(namespace, offered)}"
-    if at.run.status.pinned:
+    if at.run.status.begun:
         return None  # what was allowed when the run began stays so for it
     why = template_refusal(spec.template, runtimes[spec.runtime])
     return ("TemplateRefused", f"spec.template.{why}") if why else None

@@ -17,28 +17,32 @@ from scoring_operator.decision import (
     ReadPods,
     Situation,
 )
+from scoring_operator.disruptions import given_up
 from scoring_operator.ending import pending_verdict, stops_new, time_left, verdict, with_pending
-from scoring_operator.outcomes import ChunkOutcome, all_seen, decide, lost, read_pods
+from scoring_operator.outcomes import ChunkOutcome, all_seen, decide, lost, read_pods, usage
 from scoring_operator.phases import earliest, running, suspended
+from scoring_operator.pins import keep_pinned
 from scoring_operator.publishing import close
-from scoring_operator.records import PUBLISHES, JobRecord
+from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.spec import Spec
 from scoring_operator.status import Status
-from scoring_operator.tally import record
+from scoring_operator.tally import cost_of_lost, record
 from scoring_operator.unread import Unread, told, unread
 
-OPEN_INCARNATIONS = 1000  # chunks being made again at once; more wait: the status has to hold them
+OPEN_INCARNATIONS = 500  # chunks being made again at once; more wait: the status has to hold them
 STARVED_SECONDS = 2.0  # when to look again if other runs use up what the operator may have unfinished
 
 
 def score(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> Decision:
     """What a run needs whose sensors are being scored."""
-    found = _look(at, status, chunks)
-    status = record(status, found.outcomes, at.settings.runtimes[spec.runtime].cpu_hour_price)
+    found = _look(at, spec, status, chunks)
+    price = at.settings.runtimes[spec.runtime].cpu_hour_price
+    status = record(status, found.outcomes, price)
     incarnations = {**status.incarnations, **found.again}
     status = replace(
         status,
         active_jobs=len(found.active),
+        cost=status.cost + cost_of_lost(found.unreadable, price),
         incarnations={number: n for number, n in incarnations.items() if number not in status.done},
     )
     status = with_pending(at, spec, status, found.waiting, moved=bool(found.outcomes))
@@ -62,7 +66,8 @@ def _next(at: Situation, spec: Spec, status: Status, chunks: Chunks, found: _Fin
     creates, hungry = _starts(at, spec, status, chunks, found)
     starved = (0.0 if at.observed.allowance else STARVED_SECONDS) if hungry else None
     after = earliest(found.wait, starved, time_left(at, spec, status))
-    return Decision(running(at, status), (*_tidy(found), *creates), after=after)
+    kept = keep_pinned(at, found.waiting, chunks)
+    return Decision(running(at, status), (*_tidy(found), *kept, *creates), after=after)
 
 
 def _tidy(found: _Findings) -> Iterator[Action]:
@@ -98,6 +103,7 @@ class _Findings:
     outcomes: list[ChunkOutcome] = field(default_factory=list)
     again: dict[int, int] = field(default_factory=dict)  # chunk → incarnation to make next
     unread: list[JobRecord] = field(default_factory=list)
+    unreadable: list[tuple[JobRecord, tuple[PodRecord, ...]]] = field(default_factory=list)  # made again
     notes: list[str] = field(default_factory=list)
     wait: float | None = None
 
@@ -107,11 +113,11 @@ class _Findings:
         return [job for job in self.active if not job.terminating]
 
 
-def _look(at: Situation, status: Status, chunks: Chunks) -> _Findings:
+def _look(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> _Findings:
     """Sort the run's Jobs by what they mean for it."""
     found = _Findings()
     for (number, incarnation), seen in at.observed.jobs.items():
-        wanted = number != PUBLISHES and number < status.jobs and number not in status.done
+        wanted = 0 <= number < status.jobs and number not in status.done
         if not wanted or incarnation != status.incarnations.get(number, 0):
             if seen.job.unfinished and not seen.job.terminating:
                 found.superfluous.append(seen.job)
@@ -119,15 +125,27 @@ def _look(at: Situation, status: Status, chunks: Chunks) -> _Findings:
         found.taken.add(number)
         if seen.job.unfinished:
             found.active.append(seen.job)
+            if seen.pods:
+                _look_at_taken(at, spec, found, seen, chunks[number])
         else:
             _look_at_finished(at, found, seen, chunks[number])
     return found
 
 
+def _look_at_taken(at: Situation, spec: Spec, found: _Findings, seen: Observation, chunk: Chunk) -> None:
+    """Give a chunk up whose pods were taken away too often; its Job is superfluous once that is recorded."""
+    limit = at.settings.limits.disruptions_per_chunk
+    cause = given_up(seen.pods, limit, spec.backoff_limit)
+    outcome = cause and decide(seen.job, read_pods(seen.job, seen.pods, len(chunk)), chunk, cause)
+    if outcome:
+        found.outcomes.append(outcome)
+        found.taken.discard(chunk.number)
+
+
 def _look_at_finished(at: Situation, found: _Findings, seen: Observation, chunk: Chunk) -> None:
     """Take a finished Job's outcome; else wait, read its pods, make it again, give it up: in this order."""
     job = seen.job
-    read = read_pods(job, seen.pods, len(chunk.names))
+    read = read_pods(job, seen.pods, len(chunk))
     outcome = decide(job, read, chunk)
     if outcome and (read.decided or seen.pods_read or all_seen(job, read.pods)):
         found.outcomes.append(outcome)
@@ -147,5 +165,6 @@ def _look_at_finished(at: Situation, found: _Findings, seen: Observation, chunk:
     found.taken.discard(chunk.number)
     if step is Unread.AGAIN:
         found.again[chunk.number] = job.incarnation + 1
+        found.unreadable.append((job, read.pods))
     else:
-        found.outcomes.append(lost(job, chunk))
+        found.outcomes.append(replace(lost(job, chunk), usage=usage(job, read.pods)))

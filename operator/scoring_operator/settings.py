@@ -56,6 +56,16 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class NodeCost:
+    """What a node takes beside its pods' time, where a pool goes to zero between runs: for an estimate."""
+
+    pods: int = 30  # that one node holds at once: of 4 CPUs, with 100m each
+    boot_seconds: int = 240  # from being asked for to its first pod: 3 to 7 minutes are reported of AKS
+    idle_seconds: int = 600  # until an empty node is taken away: cluster-autoscaler's default
+    hour_price: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
 class Runtime:
     """What a scoring pod is, but for its work."""
 
@@ -69,6 +79,7 @@ class Runtime:
     namespaces: frozenset[str] = frozenset()  # who may use it; empty: every watched namespace
     template: Bounds = Bounds()
     cpu_hour_price: Decimal = Decimal(0)  # of a requested CPU for an hour, in `currency`
+    node: NodeCost | None = None  # none: what its nodes take besides is not estimated
 
     def offered_to(self, namespace: str) -> bool:
         """Whether runs of `namespace` may name this runtime."""
@@ -99,9 +110,22 @@ class Limits:
 
     # over all runs: about what the Job controller and a scheduler carry without lag
     unfinished_jobs: int = 2000
+    unfinished_jobs_per_namespace: int = 2000  # one team's runs need not take all of that
     writes_per_second: int = (
         50  # creates and deletes: above the Job controller's own pace, below API fairness limits
     )
+    # how often a chunk's pods may be taken away (drained, reclaimed, lost nodes) before it is given up: each
+    # costs up to an attempt's time, and what comes and goes that fast does not get better by waiting
+    disruptions_per_chunk: int = 10
+
+
+@dataclass(frozen=True)
+class LeaseSettings:
+    """The Lease that lets one operator act at a time."""
+
+    namespace: str = ""  # the operator's own; empty: no Lease is held, for an operator outside a cluster
+    name: str = "sensorscore-operator"  # of all operators that watch the same namespaces
+    duration_seconds: int = 15  # how long a holder that is gone without a word keeps others waiting
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,7 @@ class Timing:
     """How patient the operator is. Seconds, but for the debounce. Shortened in tests only."""
 
     debounce_milliseconds: int = 200  # bundles the events of many pods into one reconcile
-    status_seconds: int = 2  # between two status writes of a run: people look at it, etcd keeps each one
+    status_seconds: int = 1  # between two status writes of a run; three times that with little to tell
     resync_seconds: int = 60  # a missed event is made good within a minute; a list costs little
     outcome_grace_seconds: int = 10  # a Job's end may be seen before its pod's message
     sensors_grace_seconds: int = 60  # `kubectl apply -f folder/` may create the run before its ConfigMap
@@ -133,6 +157,7 @@ class Settings:
     stages: Stages = Stages()
     currency: str = ""  # of prices, such as EUR; empty: no run's cost is told in money
     limits: Limits = Limits()
+    lease: LeaseSettings = LeaseSettings()
     http: Http = Http()
     timing: Timing = Timing()
 
@@ -155,13 +180,15 @@ def parse(data: object) -> Settings:
         stages=_stages(top.section("stages")),
         currency=top.text("currency", "", wanted="([A-Z]{3})?", words="three letters such as EUR"),
         limits=_limits(top.section("limits")),
+        lease=_lease(top.section("lease")),
         http=Http(port=_one(top.section("http"), "port", Http.port, 0, 65535)),
         timing=_timing(top.section("timing")),
     )
     top.end()
     for name, runtime in settings.runtimes.items():
-        if runtime.cpu_hour_price and not settings.currency:
-            raise SettingsError(f"settings.currency is missing; wanted that of runtimes.{name}.cpuHourPrice")
+        priced = runtime.cpu_hour_price or (runtime.node and runtime.node.hour_price)
+        if priced and not settings.currency:
+            raise SettingsError(f"settings.currency is missing; wanted that of runtimes.{name}'s prices")
     return settings
 
 
@@ -208,9 +235,23 @@ def _runtime(name: str, section: Section) -> Runtime:
         namespaces=frozenset(section.texts("namespaces")),
         template=_bounds(section.section("template")),
         cpu_hour_price=section.decimal("cpuHourPrice"),
+        node=_node(section.section("node")),
     )
     section.end()
     return runtime
+
+
+def _node(section: Section) -> NodeCost | None:
+    if not section.data:
+        return None
+    node = NodeCost(
+        pods=section.number("pods", NodeCost.pods, 1, 10_000),
+        boot_seconds=section.number("bootSeconds", NodeCost.boot_seconds, 0, 86_400),
+        idle_seconds=section.number("idleSeconds", NodeCost.idle_seconds, 0, 86_400),
+        hour_price=section.decimal("hourPrice"),
+    )
+    section.end()
+    return node
 
 
 def _bounds(section: Section) -> Bounds:
@@ -247,10 +288,24 @@ def _resources(section: Section) -> Mapping[str, Mapping[str, str]]:
 def _limits(section: Section) -> Limits:
     limits = Limits(
         unfinished_jobs=section.number("unfinishedJobs", Limits.unfinished_jobs, 1, 1_000_000),
+        unfinished_jobs_per_namespace=section.number(
+            "unfinishedJobsPerNamespace", Limits.unfinished_jobs_per_namespace, 1, 1_000_000
+        ),
         writes_per_second=section.number("writesPerSecond", Limits.writes_per_second, 1, 10_000),
+        disruptions_per_chunk=section.number("disruptionsPerChunk", Limits.disruptions_per_chunk, 0, 1000),
     )
     section.end()
     return limits
+
+
+def _lease(section: Section) -> LeaseSettings:
+    lease = LeaseSettings(
+        namespace=section.text("namespace", "", wanted=r"([a-z0-9-]+)?", words="a namespace's name"),
+        name=section.text("name", LeaseSettings.name),
+        duration_seconds=section.number("durationSeconds", LeaseSettings.duration_seconds, 1, 600),
+    )
+    section.end()
+    return lease
 
 
 def _timing(section: Section) -> Timing:

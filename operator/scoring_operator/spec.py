@@ -20,7 +20,9 @@ from scoring_operator.contract import (
     ModelSource,
     Output,
     ReadingsSource,
+    check_apart,
     check_template,
+    default_marker,
 )
 from scoring_operator.times import parse_time
 
@@ -31,14 +33,39 @@ Share = int | str  # a number of sensors, or a percentage such as "5%"
 
 
 @dataclass(frozen=True, slots=True)
+class Discover:
+    """Sensors that have Readings, or Models; those whose names begin with `prefix`."""
+
+    of: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor:
+    """What is waited for before a run begins to score, for how long, and what follows then."""
+
+    marker: str
+    timeout: int
+    on_timeout: Literal["Score", "Fail"]
+
+
+@dataclass(frozen=True, slots=True)
 class SensorSource:
-    """Where the sensor list comes from: names, a key of a ConfigMap, or what another run left undone."""
+    """Where the sensor list comes from: names, a key of a ConfigMap, what another run left undone; or the
+    store: a table there, or what has readings or a model."""
 
     names: tuple[str, ...] = ()
     config_map: str = ""
     key: str = ""
     failed_of: str = ""
     failed_of_uid: str = ""
+    table: str = ""
+    discover: Discover | None = None
+
+    @property
+    def in_store(self) -> bool:
+        """Whether only a pod can find it: the operator never speaks to a store."""
+        return bool(self.table) or self.discover is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +76,7 @@ class Timeouts:
     publish: int
     pending: int | None
     run: int | None
+    prepare: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +132,7 @@ class Spec:
     template: Template
     ttl_seconds: int | None
     job_ttl_seconds: int
+    wait_for: WaitFor | None = None
 
 
 def allowed(share: Share, total: int) -> int:
@@ -113,7 +142,7 @@ def allowed(share: Share, total: int) -> int:
 
 def parse_spec(body: Json) -> Spec:
     """Raises `ContractError` naming the field; `KeyError`, `TypeError`, `ValueError` for what is no spec."""
-    return Spec(
+    spec = Spec(
         start=parse_time(body["window"]["start"]),
         end=parse_time(body["window"]["end"]),
         sensors=_sensors(body["sensors"]),
@@ -132,7 +161,10 @@ def parse_spec(body: Json) -> Spec:
         template=_template(body.get("template") or {}),
         ttl_seconds=body.get("ttlSecondsAfterFinished"),
         job_ttl_seconds=int(body["jobTTLSecondsAfterFinished"]),
+        wait_for=_wait_for(body["readings"]),
     )
+    check_apart(spec.output.path, spec.readings.path, spec.model.path)
+    return spec
 
 
 def _sensors(body: Json) -> SensorSource:
@@ -140,7 +172,22 @@ def _sensors(body: Json) -> SensorSource:
         return SensorSource(names=tuple(body["names"]))
     if "failedOf" in body:
         return SensorSource(failed_of=body["failedOf"]["name"], failed_of_uid=body["failedOf"]["uid"])
+    if "table" in body:
+        check_template("table", body["table"]["path"])
+        return SensorSource(table=body["table"]["path"])
+    if "discover" in body:
+        told = body["discover"]
+        return SensorSource(discover=Discover(told["from"], told.get("prefix", "")))
     return SensorSource(config_map=body["configMapRef"]["name"], key=body["configMapRef"]["key"])
+
+
+def _wait_for(readings: Json) -> WaitFor | None:
+    body = readings.get("waitFor")
+    if body is None:
+        return None
+    marker = body.get("marker") or default_marker(readings["path"])
+    check_template("marker", marker)
+    return WaitFor(marker, int(body["timeoutSeconds"]), body.get("onTimeout", "Score"))
 
 
 def _model(body: Json) -> ModelSource:
@@ -193,6 +240,7 @@ def _timeouts(body: Json) -> Timeouts:
         publish=int(body.get("publishSeconds", 600)),
         pending=body.get("pendingSeconds"),
         run=body.get("runSeconds"),
+        prepare=int(body.get("prepareSeconds", 600)),
     )
 
 

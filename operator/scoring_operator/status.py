@@ -23,7 +23,8 @@ SUCCEEDED, FAILED = "Succeeded", "Failed"
 PHASES = (PENDING, WAITING, RUNNING, SUSPENDED, SUCCEEDED, FAILED)
 COMPLETE_CONDITION, FAILED_CONDITION = "Complete", "Failed"
 SUSPENDED_CONDITION, BLOCKED_CONDITION, WAITING_CONDITION = "Suspended", "Blocked", "Waiting"
-SCORE, PUBLISH, DONE = "Score", "Publish", "Done"  # stages, in their order
+READINGS_CONDITION = "WaitingForReadings"
+PREPARE, SCORE, PUBLISH, DONE = "Prepare", "Score", "Publish", "Done"  # stages, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,20 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The sensor list that the run holds to."""
+    """The sensor list that the run holds to: a ConfigMap's, or if that is empty the one in the store.
+
+    `shards`: how many sensors of a list in the store each shard has, if predictions go into shards.
+    """
 
     total: int
     sha256: str
     config_map: str
+    shards: tuple[int, ...] = ()
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the operator does not know the names."""
+        return not self.config_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +112,26 @@ class Cost:
     """What a run's pods have used, in whole numbers, so that it adds up the same whoever adds it.
 
     `cpu_ms` is thousandths of a CPU requested for a second; `money` is billionths of the currency.
+    `estimated` of the seconds are of pods that were stopped, whose end nobody saw. `node_seconds` and
+    `node_money` are an estimate of what nodes take beside that: while they boot, and while they are idle.
     """
 
     pod_seconds: int = 0
     cpu_ms: int = 0
     money: int = 0
+    estimated: int = 0
+    node_seconds: int = 0
+    node_money: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         """The sum of both."""
         return Cost(
-            self.pod_seconds + other.pod_seconds, self.cpu_ms + other.cpu_ms, self.money + other.money
+            self.pod_seconds + other.pod_seconds,
+            self.cpu_ms + other.cpu_ms,
+            self.money + other.money,
+            self.estimated + other.estimated,
+            self.node_seconds + other.node_seconds,
+            self.node_money + other.node_money,
         )
 
 
@@ -141,7 +161,9 @@ class Status:
     latency: Mapping[str, Histogram] = field(default_factory=dict)
     pinned: Pinned | None = None
     models_as_of: datetime | None = None
+    image: str = ""
     verdict: Verdict | None = None
+    prepare_incarnation: int = 0
     publish_incarnation: int = 0
     published: Published | None = None
     guard: Guard | None = None
@@ -149,6 +171,11 @@ class Status:
     pending_since: datetime | None = None
     cost: Cost = Cost()
     currency: str = ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run has had its turn."""
+        return bool(self.stage) or self.pinned is not None
 
     @property
     def decided(self) -> int:

@@ -5,6 +5,7 @@ What is written here must be declared in the CRD: the API server silently drops 
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
@@ -13,6 +14,8 @@ from scoring_operator.histogram import Histogram
 from scoring_operator.ranges import RangeSet
 from scoring_operator.status import SCORE, Condition, Cost, Failure, Pinned, Status, Stopwatch, Verdict
 from scoring_operator.times import parse_time, time_or_none
+
+STATUS_LIMIT = 64 * 1024  # bytes: etcd keeps each write for minutes, and everybody who watches runs gets it
 
 
 def to_api(status: Status) -> Json:
@@ -32,16 +35,56 @@ def to_api(status: Status) -> Json:
     ):
         if time:
             body[name] = rfc3339(time)
+    if status.begun:
+        body |= _stage_to_api(status)
     if status.pinned:
         body |= _progress_to_api(status, status.pinned) | _end_to_api(status)
+    return _within_limit(body)
+
+
+def _within_limit(body: Json) -> Json:
+    """With as many failures, the first ones, as leave it within the limit: all else has to be in it."""
+    over = _size(body) - STATUS_LIMIT
+    failures = body.get("failures") or []
+    while over > 0 and failures:
+        over -= _size(failures.pop())
     return body
+
+
+def _size(body: object) -> int:
+    return len(json.dumps(body, separators=(",", ":")))
+
+
+def _stage_to_api(status: Status) -> Json:
+    body: Json = {
+        "stage": status.stage,
+        "latency": {stage: histogram.as_status() for stage, histogram in sorted(status.latency.items())},
+        "running": _running_to_api(status.stopwatch),
+        "cost": _cost_to_api(status.cost, status.currency),
+    }
+    if status.image:
+        body["image"] = status.image
+    if status.prepare_incarnation:
+        body["prepareIncarnation"] = status.prepare_incarnation
+    return body
+
+
+def _list_to_api(pinned: Pinned) -> Json:
+    body: Json = {"total": pinned.total, "sha256": pinned.sha256}
+    if pinned.in_store:
+        return body | ({"shards": ",".join(map(str, pinned.shards))} if pinned.shards else {})
+    return body | {"configMap": pinned.config_map}
+
+
+def _list_of_api(body: Json) -> Pinned:
+    shards = tuple(int(size) for size in body.get("shards", "").split(",") if size)
+    return Pinned(body["total"], body["sha256"], body.get("configMap", ""), shards)
 
 
 def _progress_to_api(status: Status, pinned: Pinned) -> Json:
     return {
-        "stage": status.stage,
         "progress": f"{status.decided}/{pinned.total}",
-        "sensorSet": {"total": pinned.total, "sha256": pinned.sha256, "configMap": pinned.config_map},
+        "sensorSet": _list_to_api(pinned),
         "counts": {
             "total": pinned.total,
             "scored": status.scored,
@@ -73,9 +116,6 @@ def _progress_to_api(status: Status, pinned: Pinned) -> Json:
             "duplicate": status.rows.duplicate,
         },
         "anomalies": status.anomalies,
-        "latency": {stage: histogram.as_status() for stage, histogram in sorted(status.latency.items())},
-        "running": _running_to_api(status.stopwatch),
-        "cost": _cost_to_api(status.cost, status.currency),
     }
 
 
@@ -132,9 +172,11 @@ def of_api(body: Json) -> Status:
         rows=Rows(**(body.get("rows") or {})),
         anomalies=body.get("anomalies", 0),
         latency={stage: Histogram.of_status(value) for stage, value in (body.get("latency") or {}).items()},
-        pinned=Pinned(pinned["total"], pinned["sha256"], pinned["configMap"]) if pinned else None,
+        pinned=_list_of_api(pinned) if pinned else None,
+        image=body.get("image", ""),
         models_as_of=time_or_none(body.get("modelsAsOf")),
         verdict=Verdict(verdict["type"], verdict["reason"], verdict["message"]) if verdict else None,
+        prepare_incarnation=body.get("prepareIncarnation", 0),
         publish_incarnation=body.get("publishIncarnation", 0),
         published=_published_of_api(body.get("published")),
         guard=_guard_of_api(body.get("guard")),
@@ -192,13 +234,28 @@ def _running_of_api(body: Json | None, start: datetime | None) -> Stopwatch:
 
 
 def _cost_to_api(cost: Cost, currency: str) -> Json:
-    body: Json = {"podSeconds": cost.pod_seconds, "cpuSeconds": _decimal(cost.cpu_ms, 3)}
-    return body | ({"money": _decimal(cost.money, 9), "currency": currency} if currency else {})
+    body: Json = {
+        "podSeconds": cost.pod_seconds,
+        "estimatedPodSeconds": cost.estimated,
+        "cpuSeconds": _decimal(cost.cpu_ms, 3),
+    }
+    if currency:
+        body |= {"money": _decimal(cost.money, 9), "currency": currency}
+    if cost.node_seconds:
+        body["estimatedNodeSeconds"] = cost.node_seconds
+    if cost.node_money:
+        body["estimatedNodeMoney"] = _decimal(cost.node_money, 9)
+    return body
 
 
 def _cost_of_api(body: Json) -> Cost:
     return Cost(
-        body.get("podSeconds", 0), _whole(body.get("cpuSeconds", "0"), 3), _whole(body.get("money", "0"), 9)
+        body.get("podSeconds", 0),
+        _whole(body.get("cpuSeconds", "0"), 3),
+        _whole(body.get("money", "0"), 9),
+        body.get("estimatedPodSeconds", 0),
+        body.get("estimatedNodeSeconds", 0),
+        _whole(body.get("estimatedNodeMoney", "0"), 9),
     )
 
 

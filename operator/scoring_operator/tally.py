@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from scoring_operator.decision import Decision, DeleteJob, Situation
 from scoring_operator.histogram import Histogram
-from scoring_operator.outcomes import ChunkOutcome, PublishOutcome, Usage
+from scoring_operator.outcomes import ChunkOutcome, PrepareOutcome, PublishOutcome, Usage, usage
+from scoring_operator.records import JobRecord, PodRecord
+from scoring_operator.spec import Spec
 from scoring_operator.status import FAILURES_LIMIT, REASONS_LIMIT, Cost, Failure, Status
 
 MILLI_CPU_HOUR = 3_600_000  # thousandths of a CPU-second in a CPU-hour
@@ -30,7 +33,7 @@ def record(status: Status, outcomes: Iterable[ChunkOutcome], cpu_hour_price: Dec
         for stage, milliseconds in outcome.stages_ms.items():
             latency[stage] = latency.get(stage, Histogram()).observe(milliseconds)
         for index, (name, sensor) in enumerate(
-            zip(outcome.chunk.names, outcome.sensors, strict=True), start=outcome.chunk.first
+            zip(outcome.names, outcome.sensors, strict=True), start=outcome.chunk.first
         ):
             tally[sensor.state] += 1
             if not sensor.reason:
@@ -58,6 +61,15 @@ def record(status: Status, outcomes: Iterable[ChunkOutcome], cpu_hour_price: Dec
     )
 
 
+def record_prepared(status: Status, outcome: PrepareOutcome, cpu_hour_price: Decimal) -> Status:
+    """With what the Job that prepares said and cost: it is looked at once, since the stage ends by it."""
+    status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
+    if outcome.message is None:
+        return status
+    took = status.latency.get("prepare", Histogram()).observe(outcome.message.total_ms)
+    return replace(status, latency={**status.latency, "prepare": took})
+
+
 def record_published(status: Status, outcome: PublishOutcome, cpu_hour_price: Decimal) -> Status:
     """With what the Job that publishes said and cost: it is looked at once, since the run ends by it."""
     status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
@@ -76,6 +88,50 @@ def cost_of(usage: Usage, cpu_hour_price: Decimal) -> Cost:
     """What pods used, and what their requested CPU costs, in billionths of the currency, rounded down."""
     money = cpu_hour_price * 10**9 * usage.cpu_ms / MILLI_CPU_HOUR
     return Cost(usage.pod_seconds, usage.cpu_ms, int(money))
+
+
+def cost_of_lost(found: Iterable[tuple[JobRecord, Iterable[PodRecord]]], cpu_hour_price: Decimal) -> Cost:
+    """What the pods of Jobs cost that are made again, since nothing could be read of them."""
+    return sum((cost_of(usage(job, pods), cpu_hour_price) for job, pods in found), Cost())
+
+
+def count_stopped(at: Situation, decision: Decision) -> Decision:
+    """With what the pods of Jobs cost that are to be deleted: nobody sees their end, so it is estimated.
+
+    Of a pod that runs it is the time since its Job was made; what ended before it was seen.
+    """
+    spec = at.run.spec
+    runtime = at.settings.runtimes.get(spec.runtime) if isinstance(spec, Spec) else None
+    jobs = [action.job for action in decision.actions if isinstance(action, DeleteJob)]
+    new = [job for job in jobs if job.uid not in at.observed.stopped]
+    if runtime is None or not new or at.run.status.ended or at.run.deleting:
+        return decision
+    cost = decision.status.cost
+    for job in new:
+        seen = at.observed.jobs.get((job.chunk, job.incarnation))
+        if seen is not None and job.chunk not in decision.status.done:
+            cost += cost_of(usage(job, seen.pods), runtime.cpu_hour_price)
+        if job.runs:
+            seconds = max(0, int((at.now - job.created).total_seconds()))
+            guess = cost_of(Usage(seconds, seconds * job.cpu_milli), runtime.cpu_hour_price)
+            cost += replace(guess, estimated=seconds)
+    status = replace(decision.status, cost=cost)
+    return replace(decision, status=status, stopped=frozenset(job.uid for job in new))
+
+
+def estimate_nodes(at: Situation, decision: Decision) -> Decision:
+    """With what nodes take beside their pods' time, for as many as hold the most Jobs that were unfinished."""
+    spec = at.run.spec
+    runtime = at.settings.runtimes.get(spec.runtime) if isinstance(spec, Spec) else None
+    if runtime is None or runtime.node is None or decision.status.ended:
+        return decision
+    node, cost = runtime.node, decision.status.cost
+    nodes = -(-decision.status.active_jobs // node.pods)
+    seconds = nodes * (node.boot_seconds + node.idle_seconds)
+    if seconds <= cost.node_seconds:
+        return decision
+    cost = replace(cost, node_seconds=seconds, node_money=int(node.hour_price * 10**9 * seconds / 3600))
+    return replace(decision, status=replace(decision.status, cost=cost))
 
 
 def _count_reason(reasons: dict[str, int], reason: str) -> None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from scoring_operator.decision import Peer, Situation
+from scoring_operator.groups import made, order, replaces
 from scoring_operator.resource import Run
 from scoring_operator.spec import Spec
 
@@ -41,10 +41,10 @@ def turn(at: Situation, spec: Spec) -> Waits | Forbidden | None:
     if not group or policy == "Allow":
         return None
     holders = [peer.run for peer in at.observed.peers if peer.begun]
-    before = holders or [run for run in _waiting(at) if policy != "Replace" and _order(run) < _order(at.run)]
+    before = holders or [run for run in _waiting(at) if policy != "Replace" and order(run) < order(at.run)]
     if not before:
         return None
-    first = min(before, key=_order)
+    first = min(before, key=order)
     words = f"run {first.name} of concurrencyGroup {group}"
     if policy == "Forbid":
         return Forbidden(f"{words} has not ended; wanted none beside it (concurrencyPolicy: Forbid)")
@@ -54,12 +54,8 @@ def turn(at: Situation, spec: Spec) -> Waits | Forbidden | None:
 def replaced_by(at: Situation) -> str:
     """The run that takes this one's place; empty if none does."""
     others = [*_waiting(at), *(peer.run for peer in at.observed.peers if peer.begun)]
-    successors = [run for run in others if _replaces(run) and _made(run) > _made(at.run)]
-    return max(successors, key=_made).name if successors else ""
-
-
-def _replaces(run: Run) -> bool:
-    return isinstance(run.spec, Spec) and run.spec.concurrency.policy == "Replace"
+    successors = [run for run in others if replaces(run) and made(run) > made(at.run)]
+    return max(successors, key=made).name if successors else ""
 
 
 def _waiting(at: Situation) -> Iterator[Run]:
@@ -69,20 +65,10 @@ def _waiting(at: Situation) -> Iterator[Run]:
             yield peer.run
 
 
-def _order(run: Run) -> tuple[datetime, datetime, str]:
-    start = run.spec.start if isinstance(run.spec, Spec) else run.created
-    return start, run.created, run.uid
-
-
-def _made(run: Run) -> tuple[datetime, datetime, str]:
-    start = run.spec.start if isinstance(run.spec, Spec) else run.created
-    return run.created, start, run.uid
-
-
 def peers_of(run: Run, group: list[Run], begun: set[str]) -> tuple[Peer, ...]:
     """The others of a run's group that have not ended. `begun`: UIDs of those whose status is on its way."""
     return tuple(
-        Peer(other, other.status.pinned is not None or other.uid in begun)
+        Peer(other, other.status.begun or other.uid in begun)
         for other in group
         if other.uid != run.uid and not other.status.ended and not other.deleting
     )

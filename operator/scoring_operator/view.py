@@ -7,13 +7,14 @@ has recorded is dropped, so that memory follows the work that is open and not th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from scoring_operator.decision import Observation
-from scoring_operator.groups import Groups, concerns_others
-from scoring_operator.records import JobRecord, PodRecord
+from scoring_operator.groups import Groups
+from scoring_operator.records import PREPARES, JobRecord, PodRecord
 from scoring_operator.resource import Key, Run
+from scoring_operator.status import PREPARE
 
 Place = tuple[str, str]  # namespace and name of a Job or pod
 GRAVES = 10_000  # deleted Jobs that are remembered: more than can be deleted while one answer is on its way
@@ -34,6 +35,7 @@ class View:
         self._pods_of: dict[str, set[Place]] = {}  # by the Job's UID
         self._pods_read: set[str] = set()  # UIDs of Jobs
         self._unfinished: set[Place] = set()
+        self._unfinished_in: Counter[str] = Counter()  # by namespace
         self._gone: dict[str, None] = {}  # UIDs of Jobs that were deleted, the latest ones, in order
 
     # Runs
@@ -49,8 +51,8 @@ class View:
     def put_run(self, run: Run) -> None:
         """Take in a run; an older state than the one that is known is passed over."""
         old = self._runs.get(run.key)
-        if old is not None and old.uid == run.uid and _newer(old, run):
-            return
+        if old is not None and _newer(old, run):
+            return  # also of another UID: versions are of one order, and the name is the newer one's
         if old is not None and old.uid != run.uid:
             self.drop_run(old.key, old.uid)
             old = None
@@ -60,8 +62,7 @@ class View:
         self._drop_recorded(run)
         if old is None or old.resource_version != run.resource_version:
             self._changed(run.key)
-        if concerns_others(old, run):
-            self._tell_group(run)
+        self._tell_group(old, run)
 
     def drop_run(self, key: Key, uid: str) -> None:
         """Forget a run that is deleted; its Jobs go when their own deletion is seen."""
@@ -71,7 +72,7 @@ class View:
             self._keys.pop(uid, None)
             self._groups.drop(run)
             self._changed(key)
-            self._tell_group(run)
+            self._tell_group(run, None)
 
     def replace_runs(self, namespace: str | None, runs: Iterable[Run], version: int) -> None:
         """Take in a full list: what is older than the list and not in it is gone."""
@@ -83,12 +84,18 @@ class View:
             if namespace in (None, run.namespace) and run.uid not in listed and _number(run) <= version:
                 self.drop_run(run.key, run.uid)
 
-    def group_of(self, run: Run) -> list[Run]:
-        """The others of a run's concurrencyGroup that have not ended."""
-        return [self._runs[key] for key in self._groups.others(run) if key in self._runs]
+    def group_of(self, run: Run, begun: Iterable[str] = ()) -> list[Run]:
+        """Those of the others in a run's concurrencyGroup that its turn can depend on.
 
-    def _tell_group(self, run: Run) -> None:
-        for key in self._groups.others(run):
+        `begun`: UIDs of runs that are just beginning; those of its group are among them.
+        """
+        just = (self._keys[uid] for uid in begun if uid in self._keys)
+        keys = dict.fromkeys((*self._groups.beside(run), *just))
+        others = (self._runs[key] for key in keys if key in self._runs and key != run.key)
+        return [other for other in others if self._groups.same(run, other)]
+
+    def _tell_group(self, old: Run | None, new: Run | None) -> None:
+        for key in self._groups.concerned(old, new):
             self._changed(key)
 
     # Jobs
@@ -99,7 +106,7 @@ class View:
             return
         place = (job.namespace, job.name)
         old = self._jobs.get(place)
-        if old is not None and old.uid == job.uid and old.version > job.version:
+        if old is not None and old.version > job.version:
             return
         run = self._runs.get(self._keys.get(job.run_uid, ("", "")))
         if run is not None and not job.unfinished and _recorded(run, job.chunk):
@@ -110,9 +117,9 @@ class View:
         self._jobs[place] = job
         self._job_places[job.uid] = place
         self._jobs_of.setdefault(job.run_uid, set()).add(place)
-        (self._unfinished.add if job.unfinished else self._unfinished.discard)(place)
+        self._count(place, job.unfinished)
         # Kubernetes writes a Job's status several times on its way; most of that means nothing to the run.
-        if old is None or replace(old, version=job.version) != job:
+        if old != job:
             self._tell(job.run_uid)
 
     def has_job(self, uid: str) -> bool:
@@ -162,6 +169,10 @@ class View:
         """How many Jobs may still make pods, over all runs."""
         return len(self._unfinished)
 
+    def unfinished_in(self, namespace: str) -> int:
+        """The same of one namespace."""
+        return self._unfinished_in[namespace]
+
     # Pods
 
     def put_pod(self, pod: PodRecord) -> None:
@@ -209,6 +220,14 @@ class View:
 
     # Housekeeping
 
+    def _count(self, place: Place, unfinished: bool) -> None:
+        if unfinished and place not in self._unfinished:
+            self._unfinished.add(place)
+            self._unfinished_in[place[0]] += 1
+        elif not unfinished and place in self._unfinished:
+            self._unfinished.discard(place)
+            self._unfinished_in[place[0]] -= 1
+
     def _bury(self, uid: str) -> None:
         self._gone[uid] = None
         if len(self._gone) > GRAVES:
@@ -229,7 +248,7 @@ class View:
         job = self._jobs.pop(place, None)
         if job is None:
             return
-        self._unfinished.discard(place)
+        self._count(place, False)
         self._job_places.pop(job.uid, None)
         self._pods_read.discard(job.uid)
         places = self._jobs_of.get(job.run_uid, set())
@@ -251,7 +270,8 @@ class View:
 
 def _recorded(run: Run, chunk: int) -> bool:
     """Whether nobody asks any more what became of the Job of this chunk."""
-    return run.status.ended or chunk in run.status.done
+    prepared = chunk == PREPARES and run.status.begun and run.status.stage != PREPARE
+    return run.status.ended or prepared or chunk in run.status.done
 
 
 def _number(run: Run) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,13 @@ def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
             "priorityClassName": "",
         },
         "currency": "",
-        "limits": {"unfinishedJobs": 2000, "writesPerSecond": 50},
+        "limits": {
+            "unfinishedJobs": 2000,
+            "unfinishedJobsPerNamespace": 2000,
+            "writesPerSecond": 50,
+            "disruptionsPerChunk": 10,
+        },
+        "lease": {"namespace": "system", "name": "sensorscore"},
         "http": {"port": 8080},
     }
 
@@ -204,7 +211,7 @@ RIGHTS = {
     ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
     ("", "pods"): {"list", "watch"},
     ("", "configmaps"): {"get", "create"},
-    ("", "events"): {"create"},
+    ("", "events"): {"create", "list"},
 }
 
 
@@ -219,7 +226,7 @@ def rights_of(role: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
 
 def own_roles(manifests: Manifests) -> Manifests:
     roles = of_kind(manifests, "ClusterRole") + of_kind(manifests, "Role")
-    return [role for role in roles if "-scoringruns-" not in role["metadata"]["name"]]
+    return [role for role in roles if not re.search("-scoringruns-|-lease$", role["metadata"]["name"])]
 
 
 def test_operator_has_exactly_the_rights_that_it_uses(render: Render) -> None:
@@ -236,15 +243,30 @@ def test_operator_of_listed_namespaces_has_rights_in_these_only(render: Render) 
 
 
 @pytest.mark.parametrize("variant", ["defaults", "namespaced", "everything"])
+def test_operator_holds_a_lease_of_its_own_name_in_its_own_namespace(render: Render, variant: str) -> None:
+    manifests = render(VARIANTS[variant])
+    name = only(manifests, "Deployment")["metadata"]["name"]
+    (role,) = [role for role in of_kind(manifests, "Role") if role["metadata"]["name"] == f"{name}-lease"]
+    assert role["metadata"]["namespace"] == "system"
+    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    by_name = lease | {"resourceNames": [name], "verbs": ["get", "update"]}
+    assert role["rules"] == [lease | {"verbs": ["create"]}, by_name]
+    assert settings_of(manifests)["lease"] == {"namespace": "system", "name": name}
+    (container,) = only(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+    identity = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert {"name": "POD_NAME"} | identity in container["env"]
+
+
+@pytest.mark.parametrize("variant", ["defaults", "namespaced", "everything"])
 def test_rights_are_bound_to_the_operators_account(render: Render, variant: str) -> None:
     manifests = render(VARIANTS[variant])
     account = only(manifests, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
     bindings = of_kind(manifests, "ClusterRoleBinding") + of_kind(manifests, "RoleBinding")
     subject = {"kind": "ServiceAccount", "name": account, "namespace": "system"}
     assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
-    assert [binding["roleRef"]["name"] for binding in bindings] == [
-        role["metadata"]["name"] for role in own_roles(manifests)
-    ]
+    lease = f"{only(manifests, 'Deployment')['metadata']['name']}-lease"
+    own = {lease, *(role["metadata"]["name"] for role in own_roles(manifests))}
+    assert {binding["roleRef"]["name"] for binding in bindings} == own
 
 
 def test_scoringruns_join_the_roles_that_people_have(render: Render) -> None:

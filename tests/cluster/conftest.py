@@ -30,7 +30,7 @@ def stack() -> Iterator[Stack]:
     backend = choose(places)
     was_up = backend.running()
     try:
-        deployed = deploy(places, backend, [NAMESPACE], runtimes=["sklearn"])
+        deployed = deploy(places, backend, [NAMESPACE], runtimes=["sklearn"], absent=["absent"])
         # A new pod: the kills of an earlier session would make Kubernetes wait before it starts the old one.
         system = f"--namespace={SYSTEM}"
         deployed.tools.kubectl("rollout", "restart", f"deployment/{RELEASE}", system)

@@ -173,11 +173,26 @@ class Stack:
 
     def kill_scorer(self, run: str) -> bool:
         """SIGKILL to the run's scoring process, if one is there."""
-        uid = self.get("scoringrun", run)["metadata"]["uid"]
-        pids = [pid for pid, words in _processes() if "scorer" in words and uid in " ".join(words)]
+        pids = self.scorers(run)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         return bool(pids)
+
+    def scorers(self, run: str) -> list[int]:
+        """The run's scoring processes."""
+        uid = self.get("scoringrun", run)["metadata"]["uid"]
+        return [pid for pid, words in _processes() if "scorer" in words and uid in " ".join(words)]
+
+    def take_pod(self, run: str, politely: bool) -> str:
+        """Take the run's pod away as a drain does, by the eviction API, or by hand; its name."""
+        (name,) = self.unfinished_pods(run)
+        if not politely:
+            self.kubectl("delete", "pod", name, "--wait=false")
+            return name
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/eviction"
+        self.kubectl("create", f"--raw={path}", "--filename=-", stdin=json.dumps(body))
+        return name
 
     @contextlib.contextmanager
     def storage_stopped(self) -> Iterator[None]:

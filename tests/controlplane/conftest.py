@@ -45,7 +45,7 @@ def namespace(api: Api) -> str:
     return name
 
 
-def until(what: str, happened: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(what: str, happened: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until `happened` gives something true, and give it back."""
     deadline = time.monotonic() + seconds
     while not (value := happened()):
@@ -58,13 +58,24 @@ def until(what: str, happened: Callable[[], Any], seconds: float = 30.0) -> Any:
 class Operator:
     """The operator's process; its log is kept for the test's report."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, namespaces: list[str], **settings: Any) -> None:
+    def __init__(
+        self, kubeconfig: Path, folder: Path, namespaces: list[str], name: str = "operator", **settings: Any
+    ) -> None:
         self._log = (folder / "operator.log").open("ab")
         self.log = folder / "operator.log"
         self.kubeconfig = kubeconfig
         path = folder / "settings.yaml"
         path.write_text(yaml.safe_dump(_settings(namespaces) | settings))
-        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "SENSORSCORE_SETTINGS": str(path)}
+        # The client writes the kubeconfig's certificates and keys to files; killed, it does not remove them.
+        temporary = folder / "temporary"
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "SENSORSCORE_SETTINGS": str(path),
+            "TMPDIR": str(temporary),
+            "POD_NAME": name,
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -80,15 +91,26 @@ class Operator:
         """SIGKILL: nothing can be tidied up."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> int:
-        """SIGTERM; its exit code."""
-        return self._end(signal.SIGTERM)
+    def stop(self, seconds: float = 60.0) -> int:
+        """SIGTERM; its exit code. `subprocess.TimeoutExpired` if it takes longer."""
+        return self._end(signal.SIGTERM, seconds)
 
-    def _end(self, number: signal.Signals) -> int:
+    def runs(self) -> bool:
+        """Whether its process has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        if self._process is None:
+            raise AssertionError("the operator was not started")
+        return self._process.pid
+
+    def _end(self, number: signal.Signals, seconds: float = 60.0) -> int:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        code = self._process.wait(20)
+        code = self._process.wait(seconds)
         self._process = None
         return code
 
@@ -120,6 +142,7 @@ def _settings(namespaces: list[str]) -> Json:
             }
         },
         "http": {"port": 0},
+        "lease": {"namespace": namespaces[0], "durationSeconds": 3} if namespaces else {},
         "timing": {
             "debounceMilliseconds": 20,
             "statusSeconds": 1,
@@ -176,7 +199,7 @@ class Runs:
             return error.status == 404
         return False
 
-    def ended(self, name: str = "hourly", seconds: float = 40.0) -> Json:
+    def ended(self, name: str = "hourly", seconds: float = 120.0) -> Json:
         """The run, once it has ended."""
         until(f"run {name} has ended", lambda: self.phase(name) in ("Succeeded", "Failed"), seconds)
         return self.get(name)

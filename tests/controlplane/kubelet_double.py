@@ -27,6 +27,8 @@ class Ending:
     code: int
     message: Json | str = ""
     reason: str = ""  # of the container, for instance OOMKilled
+    pod_reason: str = ""  # of the pod, for instance Evicted
+    waiting: str = ""  # why its container never started, for instance ErrImagePull: with it there is no code
 
 
 def work_of(pod: Json) -> Json:
@@ -94,6 +96,29 @@ def published(work: Json, **more: Any) -> Ending:
     )
 
 
+def prepared(work: Json, **more: Any) -> Ending:
+    """The run is prepared: its list of three sensors lies in the store, its readings are there."""
+    found = {"total": 3, "sha256": "a" * 64, "shards": []}
+    body = {
+        **{key: work[key] for key in ("chunk", "incarnation")},
+        "v": 1,
+        "run": work["run"]["uid"],
+        "attempt": "2026-01-01T13:00:05.123Z",
+        "final": True,
+        "stage": "Prepare",
+        "sensors": found if "resolve" in work else None,
+        "readings": "Ready" if "waitFor" in work else None,
+        "stagesMs": {"total": 834},
+        **more,
+    }
+    return Ending(65 if "failure" in more else 0, body)
+
+
+def prepares(pod: Json) -> bool:
+    """Whether it is a pod of the prepare stage."""
+    return work_of(pod).get("stage") == "Prepare"
+
+
 def publishes(pod: Json) -> bool:
     """Whether it is a pod of the publish stage."""
     return work_of(pod).get("stage") == "Publish"
@@ -102,7 +127,8 @@ def publishes(pod: Json) -> bool:
 class KubeletDouble:
     """While entered, ends the pods of one namespace; `ends` says how, or None to let a pod run on.
 
-    `publish` says it of the pods that publish. `starts`: whether there is a node for a pod.
+    `publish` says it of the pods that publish. `starts`: whether there is a node for a pod. `binds`: whether
+    it finds the node itself, and not the scheduler. `lost`: whether the pod's node is gone, and its kubelet.
     """
 
     def __init__(
@@ -112,12 +138,16 @@ class KubeletDouble:
         ends: Callable[[Json], Ending | None],
         publish: Callable[[Json], Ending | None] = lambda pod: published(work_of(pod)),
         starts: Callable[[Json], bool] = lambda _: True,
+        binds: Callable[[Json], bool] = lambda _: True,
+        lost: Callable[[Json], bool] = lambda _: False,
     ) -> None:
         self._api = api
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._ends = ends
         self._publish = publish
         self._starts = starts
+        self._binds = binds
+        self._lost = lost
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self.error: Exception | None = None
@@ -167,11 +197,18 @@ class KubeletDouble:
 
     def _step(self, pod: Json) -> None:
         path = f"{self._pods}/{pod['metadata']['name']}"
+        if self._lost(pod):
+            return
         if pod["metadata"].get("deletionTimestamp"):
+            # A kubelet (PodGC for a pod without a node) says how it ended before it lets go of it.
+            if pod["status"]["phase"] in ("Pending", "Running"):
+                self._patch(path, _ended(pod, Ending(143)))
             self._api.call("DELETE", path, {"gracePeriodSeconds": 0})
         elif not self._starts(pod):
             pass
         elif not pod["spec"].get("nodeName"):
+            if not self._binds(pod):
+                return
             target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
             binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": target}
             self._api.call("POST", f"{path}/binding", binding)
@@ -191,15 +228,14 @@ class KubeletDouble:
 def _ended(pod: Json, ending: Ending) -> Json:
     text = ending.message if isinstance(ending.message, str) else json.dumps(ending.message)
     container = pod["spec"]["containers"][0]
-    terminated = {
-        "exitCode": ending.code,
-        "reason": ending.reason or ("Completed" if ending.code == 0 else "Error"),
-        "message": text,
-        "startedAt": _now(),
-        "finishedAt": _now(),
-    }
+    if ending.waiting:
+        reason, _, said = ending.waiting.partition(": ")
+        state: Json = {"waiting": {"reason": reason, "message": said}}
+    else:
+        state = {"terminated": _terminated(ending, text)}
     return {
         "phase": "Succeeded" if ending.code == 0 else "Failed",
+        "reason": ending.pod_reason,
         "conditions": _conditions(pod),
         "startTime": _now(),
         "containerStatuses": [
@@ -209,9 +245,19 @@ def _ended(pod: Json, ending: Ending) -> Json:
                 "imageID": "",
                 "ready": False,
                 "restartCount": 0,
-                "state": {"terminated": terminated},
+                "state": state,
             }
         ],
+    }
+
+
+def _terminated(ending: Ending, text: str) -> Json:
+    return {
+        "exitCode": ending.code,
+        "reason": ending.reason or ("Completed" if ending.code == 0 else "Error"),
+        "message": text,
+        "startedAt": _now(),
+        "finishedAt": _now(),
     }
 
 

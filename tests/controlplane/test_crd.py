@@ -57,7 +57,7 @@ def test_defaults_make_a_whole_spec(api: Api) -> None:
         "suspend": False,
         "concurrencyPolicy": "Allow",
         "retry": {"backoffLimit": 2},
-        "timeouts": {"perAttemptSeconds": 300, "publishSeconds": 600},
+        "timeouts": {"perAttemptSeconds": 300, "prepareSeconds": 600, "publishSeconds": 600},
         "failurePolicy": {
             "maxFailedSensors": 0,
             "onExceeded": "Continue",
@@ -110,6 +110,11 @@ def test_the_operators_own_defaults_are_the_schemas(api: Api) -> None:
         {"timeouts": {"pendingSeconds": 600, "runSeconds": 3000, "publishSeconds": 60}},
         {"failurePolicy": {"maxSkippedSensors": "90%", "onExceeded": "StopNew"}},
         {"sensors": {"failedOf": {"name": "hourly", "uid": "6f0c1a2e-0000-4000-8000-000000000001"}}},
+        {"sensors": {"table": {"path": "tables/fleet 1.csv.gz"}}},
+        {"sensors": {"discover": {"from": "Readings", "prefix": "device-1."}}},
+        {"sensors": {"discover": {"from": "Models"}}, "readings": {"path": "asa/{HH}/*.csv"}},
+        {"readings": {"waitFor": {"timeoutSeconds": 79200}}, "timeouts": {"prepareSeconds": 7200}},
+        {"readings": {"waitFor": {"timeoutSeconds": 1, "marker": "x/{HH}/*.csv", "onTimeout": "Fail"}}},
         {"template": {"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}}, "priorityClassName": "x"}},
         {"template": {"labels": {"team": "a", "acme.com/x": ""}, "env": [{"name": "PARAM_X"}]}},
         {"readings": {"path": "all.parquet"}},
@@ -133,7 +138,35 @@ WRONG = [
     ({"window": {**WINDOW, "start": "2026-01-01T12:00:00"}}, "spec.window.start", "date-time"),
     ({"window": {**WINDOW, "start": "2026-01-01T12:00:00.5Z"}}, "spec.window.start", "whole seconds"),
     ({"window": {"start": WINDOW["start"]}}, "spec.window.end", "Required"),
-    ({"sensors": {}}, "spec.sensors", "found none of names, configMapRef and failedOf; wanted exactly one"),
+    ({"sensors": {}}, "spec.sensors", "found none of names, configMapRef, table"),
+    ({"sensors": {"table": {"path": "t"}, "discover": {"from": "Models"}}}, "spec.sensors", "more than one"),
+    ({"sensors": {"table": {}}}, "spec.sensors.table.path", "Required"),
+    ({"sensors": {"table": {"path": "../t.csv"}}}, "spec.sensors.table.path", '".."'),
+    ({"sensors": {"table": {"path": "t/{HH}.csv"}}}, "spec.sensors.table.path", "token or a brace"),
+    ({"sensors": {"table": {"path": "t/*.csv"}}}, "spec.sensors.table.path", "holds *"),
+    ({"sensors": {"discover": {"from": "Tables"}}}, "spec.sensors.discover.from", '"Readings", "Models"'),
+    (
+        {"sensors": {"discover": {"from": "Models", "prefix": "a/"}}},
+        "sensors.discover.prefix",
+        "should match",
+    ),
+    (
+        {"sensors": {"discover": {"from": "Readings"}}, "readings": {"path": "asa/{HH}/*.csv"}},
+        "spec.sensors.discover",
+        "readings.path has no {sensor}",
+    ),
+    ({"readings": {"waitFor": {}}}, "spec.readings.waitFor.timeoutSeconds", "Required"),
+    ({"readings": {"waitFor": {"timeoutSeconds": 0}}}, "spec.readings.waitFor.timeoutSeconds", "to 1"),
+    (
+        {"readings": {"waitFor": {"timeoutSeconds": 9, "marker": "r/{sensor}"}}},
+        "spec.readings.waitFor.marker",
+        "a marker is of all sensors",
+    ),
+    (
+        {"readings": {"waitFor": {"timeoutSeconds": 9, "onTimeout": "Skip"}}},
+        "spec.readings.waitFor.onTimeout",
+        '"Score", "Fail"',
+    ),
     ({"sensors": {"names": ["a"], "configMapRef": {"name": "x"}}}, "spec.sensors", "found more than one"),
     ({"sensors": {"names": ["a"], "failedOf": {"name": "x", "uid": "y"}}}, "spec.sensors", "more than one"),
     ({"sensors": {"failedOf": {"name": "x"}}}, "spec.sensors.failedOf.uid", "Required"),
@@ -368,6 +401,8 @@ def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> Non
         pinned=Pinned(100_000, "0" * 64, "hourly-sensors-abcdefgh"),
         stage="Publish",
         models_as_of=now,
+        image="i" * 1024,
+        prepare_incarnation=2,
         verdict=Verdict("Failed", "TooManyFailedSensors", "x" * 1000),
         publish_incarnation=2,
         published=Published("m" * 1024, "0" * 64, "s" * 1024, "a" * 1024),
@@ -378,10 +413,10 @@ def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> Non
         ),
         stopwatch=Stopwatch(2**40, now),
         pending_since=now,
-        cost=Cost(2**50, 2**60, 2**62),
+        cost=Cost(2**50, 2**60, 2**62, 2**40, 2**40, 2**60),
         currency="EUR",
     )
-    for kind in ("Complete", "Failed", "Suspended", "Blocked", "Waiting"):
+    for kind in ("Complete", "Failed", "Suspended", "Blocked", "Waiting", "WaitingForReadings"):
         status = status.having(kind, True, "Reason", "m" * 2000, now, 1)
     body = to_api(status)
     patch = {"status": body}
@@ -389,3 +424,6 @@ def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> Non
     written = api.call("PATCH", path, patch, "application/merge-patch+json")["status"]
     assert written == body
     assert of_api(written) == replace(status, incarnations=dict(sorted(status.incarnations.items())))
+    stored = to_api(replace(status, pinned=Pinned(100_000, "0" * 64, "", (1000,) * 512)))["sensorSet"]
+    patch = {"status": {"sensorSet": stored | {"configMap": None}}}
+    assert api.call("PATCH", path, patch, "application/merge-patch+json")["status"]["sensorSet"] == stored

@@ -291,6 +291,12 @@ def test_runs_that_can_never_be_done_fail_with_a_sentence(
     )
     runs.create("greedy", template={"env": [{"name": "PATH", "value": "x"}]})
     wanted["greedy"] = ("TemplateRefused", "spec.template.env: found PATH; runtime default allows none")
+    readings = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
+    runs.create("over-readings", output={"path": readings})
+    overwrites = (
+        f"spec.output.path '{readings}' may overwrite readings at {readings}; wanted a folder of its own"
+    )
+    wanted["over-readings"] = ("InvalidSpec", overwrites)
     for name, (reason, sentence) in wanted.items():
         run = runs.ended(name)
         assert run["status"]["phase"] == "Failed"
@@ -371,13 +377,19 @@ def test_the_permissions_that_the_readme_lists_are_enough_in_all_namespaces(
     controlplane: ControlPlane, api: Api, namespace: str, tmp_path: Path, runs: Runs
 ) -> None:
     text = (Path(__file__).resolve().parents[2] / "operator/README.md").read_text()
-    rules = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])["rules"]
+    blocks = [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
+    rules, for_lease = (yaml.safe_load(block)["rules"] for block in blocks)
     rbac, who = "/apis/rbac.authorization.k8s.io/v1", f"operator-{namespace}"
     api.create(f"{rbac}/clusterroles", {"metadata": {"name": who}, "rules": rules})
     subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": who}
     api.create(
         f"{rbac}/clusterrolebindings", {"metadata": {"name": who}, "roleRef": role, "subjects": [subject]}
+    )
+    api.create(f"{rbac}/namespaces/{namespace}/roles", {"metadata": {"name": who}, "rules": for_lease})
+    api.create(
+        f"{rbac}/namespaces/{namespace}/rolebindings",
+        {"metadata": {"name": who}, "roleRef": role | {"kind": "Role"}, "subjects": [subject]},
     )
     tokens = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
     token = api.call("POST", tokens, {"spec": {"expirationSeconds": 600}})["status"]["token"]
@@ -386,7 +398,7 @@ def test_the_permissions_that_the_readme_lists_are_enough_in_all_namespaces(
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
 
     gate = Gate("a")
-    operator = Operator(tmp_path / "kubeconfig", tmp_path, [])
+    operator = Operator(tmp_path / "kubeconfig", tmp_path, [], lease={"namespace": namespace})
     operator.start()
     try:
         maps = f"/api/v1/namespaces/{namespace}/configmaps"

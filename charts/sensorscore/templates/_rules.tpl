@@ -18,7 +18,8 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
+# Tells a run's steps, and lists those of a Job that gets no pod, to say why.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}

@@ -30,6 +30,9 @@ stages:
 currency: {{ toJson .Values.currency }}
 limits:
 {{ toYaml .Values.limits | indent 2 }}
+lease:
+  namespace: {{ .Release.Namespace }}
+  name: {{ include "sensorscore.fullname" . }}
 http:
   port: 8080
 {{- end -}}

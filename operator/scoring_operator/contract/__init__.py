@@ -6,14 +6,17 @@ must not be able to harm more than that pod's own sensors, so both parsers bound
 raise `ContractError` for the rest.
 """
 
+from scoring_operator.contract.apart import check_apart
 from scoring_operator.contract.names import (
     CONTAINER,
     FAIL_JOB,
+    IGNORED,
     Exit,
     State,
     digest8,
     is_sensor_name,
     job_name,
+    prepare_job_name,
     publish_job_name,
     rfc3339,
     shard_of,
@@ -25,12 +28,14 @@ from scoring_operator.contract.outcome import (
     Rows,
     parse_message,
 )
-from scoring_operator.contract.paths import check_template
+from scoring_operator.contract.paths import check_template, default_marker
+from scoring_operator.contract.prepared import PrepareMessage, Resolved, Waited, parse_prepared
 from scoring_operator.contract.published import Guard, Published, PublishMessage, Sample, parse_published
 from scoring_operator.contract.untrusted import MESSAGE_LIMIT, TEXT_LIMIT, ContractError, Json, clean
 from scoring_operator.contract.work import (
     DECISIONS_FILE,
     DEFAULT_OUTPUT,
+    MAX_RUN_SENSORS,
     MAX_SENSORS,
     MAX_SHARDS,
     NAMES_INLINE,
@@ -41,9 +46,13 @@ from scoring_operator.contract.work import (
     Output,
     ReadingsSource,
     arguments,
+    left_order,
+    list_path,
     model_order,
     output_order,
     readings_order,
+    stored_sensors,
+    wait_order,
     work_sensors,
 )
 
@@ -52,6 +61,8 @@ __all__ = [
     "DECISIONS_FILE",
     "DEFAULT_OUTPUT",
     "FAIL_JOB",
+    "IGNORED",
+    "MAX_RUN_SENSORS",
     "MAX_SENSORS",
     "MAX_SHARDS",
     "MESSAGE_LIMIT",
@@ -69,25 +80,36 @@ __all__ = [
     "Message",
     "ModelSource",
     "Output",
+    "PrepareMessage",
     "PublishMessage",
     "Published",
     "ReadingsSource",
+    "Resolved",
     "Rows",
     "Sample",
     "State",
+    "Waited",
     "arguments",
+    "check_apart",
     "check_template",
     "clean",
+    "default_marker",
     "digest8",
     "is_sensor_name",
     "job_name",
+    "left_order",
+    "list_path",
     "model_order",
     "output_order",
     "parse_message",
+    "parse_prepared",
     "parse_published",
+    "prepare_job_name",
     "publish_job_name",
     "readings_order",
     "rfc3339",
     "shard_of",
+    "stored_sensors",
+    "wait_order",
     "work_sensors",
 ]

@@ -24,6 +24,7 @@ class Exit(IntEnum):
 
 
 FAIL_JOB = (Exit.USAGE, Exit.PARTIAL)  # a further attempt would end the same way
+IGNORED = (Exit.TERMINATED,)  # the pod was taken away: that costs no attempt
 
 
 class State(StrEnum):
@@ -61,9 +62,14 @@ def publish_job_name(run: str, uid: str, incarnation: int) -> str:
     return f"{run[:40].rstrip('-.')}-publish-{digest8(f'{uid}/publish/{incarnation}')}"
 
 
+def prepare_job_name(run: str, uid: str, incarnation: int) -> str:
+    """Name of the Job that prepares a run, likewise."""
+    return f"{run[:40].rstrip('-.')}-prepare-{digest8(f'{uid}/prepare/{incarnation}')}"
+
+
 def digest8(text: str) -> str:
     """Eight letters and digits that are `text`'s own, usable in an object's name."""
-    return base64.b32encode(hashlib.sha256(text.encode()).digest())[:8].decode().lower()
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()[:5]).decode().lower()
 
 
 def rfc3339(time: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scoring_operator.contract.names import State, is_sensor_name
 from scoring_operator.contract.untrusted import (
@@ -57,6 +57,7 @@ class Message:
     stages_ms: Mapping[str, int]
     sentences: Mapping[str, str]
     in_hand: str = ""
+    names: Mapping[int, str] = field(default_factory=dict)  # by place, as far as the message tells them
 
     def sensors(self) -> Iterator[tuple[State, str]]:
         """(state, reason) of each sensor in the pack's order."""
@@ -104,6 +105,7 @@ def parse_message(text: str, expected: Expected) -> Message:
         anomalies=anomalies,
         stages_ms={name: a_count(stages, name, "stagesMs") for name in POD_STAGES if name in stages},
         sentences=_sentences(data),
+        names=_names(data, expected.size),
         in_hand=clean(a_text(data, "inHand")) if "inHand" in data else "",
     )
 
@@ -142,9 +144,29 @@ def _codes(
 
 
 def _sentences(data: Json) -> dict[str, str]:
+    """Why, by sensor; under no name what is said of all of a pack whose names the pod could not read."""
     sentences: dict[str, str] = {}
     for failure in objects(data, "failures"):
         sensor = a_text(failure, "sensor")
         if is_sensor_name(sensor):
             sentences[sensor] = clean(a_text(failure, "message"))
+        elif "place" in failure:
+            sentences.setdefault("", clean(a_text(failure, "message")))
     return sentences
+
+
+def _names(data: Json, size: int) -> dict[int, str]:
+    """Names by place in the pack: told where its list lies in the store, so that nobody else knows them."""
+    names: dict[int, str] = {}
+    for failure in objects(data, "failures"):
+        if "place" in failure and is_sensor_name(a_text(failure, "sensor")):
+            place = a_count(failure, "place", "failures")
+            if place >= size or place in names:
+                raise ContractError(
+                    f"failures.place is {place}, perhaps twice; wanted each below {size} once"
+                )
+            names[place] = a_text(failure, "sensor")
+    in_hand = data.get("inHand")
+    if size == 1 and isinstance(in_hand, str) and is_sensor_name(in_hand):
+        names.setdefault(0, in_hand)
+    return names

@@ -8,7 +8,7 @@ from typing import Literal
 
 from scoring_operator.contract.untrusted import ContractError
 
-Template = Literal["model", "readings", "output"]
+Template = Literal["model", "readings", "output", "marker", "table"]
 
 BLOB_NAME_LIMIT = 1024  # characters, of Azure
 TEMPLATE_LIMIT = 512
@@ -19,7 +19,10 @@ _TOKENS: Mapping[Template, frozenset[str]] = {
     "model": frozenset({SENSOR}),
     "readings": frozenset({SENSOR}) | _DATES,
     "output": frozenset({SENSOR}) | _DATES,
+    "marker": _DATES,
+    "table": frozenset(),
 }
+_SHARED: frozenset[Template] = frozenset({"readings", "marker", "table"})  # may be of all sensors
 
 
 def check_template(field: Template, path: str, *, sharded: bool = False) -> None:
@@ -51,7 +54,7 @@ def check_template(field: Template, path: str, *, sharded: bool = False) -> None
 
 def _check_any(field: Template, path: str) -> None:
     folder, _, name = path.rpartition("/")
-    if field != "readings" and ANY in path:
+    if field not in ("readings", "marker") and ANY in path:
         raise ContractError(f"{field}.path {path!r} holds {ANY}; wanted the name of one place")
     if ANY in folder or name.count(ANY) > 1:
         found = f"{ANY} in a folder or twice"
@@ -60,10 +63,24 @@ def _check_any(field: Template, path: str) -> None:
 
 def _check_tokens(field: Template, path: str, sharded: bool) -> None:
     own = SHARD if sharded else SENSOR
-    known = _TOKENS[field] - {SENSOR} | {own}
+    known = _TOKENS[field] - {SENSOR} | {own} if SENSOR in _TOKENS[field] else _TOKENS[field]
+    allowed = f"only {' '.join(sorted(known))}" if known else "none"
     for token in re.findall(r"\{[^{}]*\}|[{}]", path):
         if token not in known:
-            raise ContractError(f"{field}.path {path!r} holds {token}; wanted only {' '.join(sorted(known))}")
-    if own not in path and field != "readings":
+            raise ContractError(f"{field}.path {path!r} holds {token}; wanted {allowed}")
+    if own not in path and field not in _SHARED:
         whose = "shard" if sharded else "sensor"
         raise ContractError(f"{field}.path {path!r} has no {own}; wanted a path of each {whose}'s own")
+
+
+def default_marker(readings: str) -> str:
+    """Where a window's `_SUCCESS` stands, by the path of its readings: in their folder.
+
+    That is all before the first segment that is a sensor's own, or a file's.
+    """
+    kept = []
+    for segment in readings.split("/")[:-1]:
+        if SENSOR in segment:
+            break
+        kept.append(segment)
+    return "/".join([*kept, "_SUCCESS"])

@@ -7,21 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scoring_operator.contract.names import is_sensor_name
-from scoring_operator.contract.outcome import REASON
+from scoring_operator.contract.staged import check_reason, failure_of, stage_message
 from scoring_operator.contract.untrusted import (
     ContractError,
     Json,
     a_count,
-    a_flag,
     a_text,
     an_object,
-    check_head,
     clean,
-    load,
     objects,
     shown,
 )
-from scoring_operator.contract.work import VERSION
 
 PATH_LIMIT = 1024  # characters, of a blob's name
 SAMPLES_LIMIT = 10
@@ -66,18 +62,17 @@ class PublishMessage:
     failure: str  # `Reason: sentence`, or empty
     total_ms: int
 
+    @property
+    def finished(self) -> bool:
+        """Whether the attempt has done what it was to do."""
+        return self.published is not None
+
 
 def parse_published(text: str, run: str, incarnation: int) -> PublishMessage:
     """Read a termination message; raises `ContractError` for all but a well-formed one of that attempt's."""
-    data = load(text)
-    check_head(data, v=VERSION, run=run, chunk=0, incarnation=incarnation, stage="Publish")
-    stages = an_object(data, "stagesMs") if "stagesMs" in data else {}
-    total = a_count(stages, "total", "stagesMs") if "total" in stages else 0
-    final = a_flag(data, "final")
-    if "failure" in data:
-        return PublishMessage(None, None, _failure(an_object(data, "failure")), total)
-    if not final:
-        return PublishMessage(None, None, "", total)
+    data, final, total = stage_message(text, run, incarnation, "Publish")
+    if not final or "failure" in data:
+        return PublishMessage(None, None, failure_of(data), total)
     samples = objects(data, "samples")
     guard = Guard(
         _counts(data, "warnings"),
@@ -120,7 +115,7 @@ def _counts(data: Json, key: str) -> dict[str, int]:
     if len(counted) > REASONS_LIMIT:
         raise ContractError(f"{key} has {len(counted)} reasons; wanted at most {REASONS_LIMIT}")
     for reason in counted:
-        _check_reason(reason, key)
+        check_reason(reason, key)
     return {reason: a_count(counted, reason, key) for reason in sorted(counted)}
 
 
@@ -128,16 +123,5 @@ def _sample(sample: Json) -> Sample:
     sensor, reason = a_text(sample, "sensor"), a_text(sample, "reason")
     if not is_sensor_name(sensor):
         raise ContractError(f"samples name the sensor {shown(sensor)}; wanted a sensor's name")
-    _check_reason(reason, "samples")
+    check_reason(reason, "samples")
     return Sample(sensor, reason, clean(a_text(sample, "message")))
-
-
-def _failure(failure: Json) -> str:
-    reason = a_text(failure, "reason")
-    _check_reason(reason, "failure")
-    return f"{reason}: {clean(a_text(failure, 'message'))}"
-
-
-def _check_reason(reason: str, where: str) -> None:
-    if not REASON.fullmatch(reason):
-        raise ContractError(f"{where} give the reason {shown(reason)}; wanted one CamelCase word")

@@ -17,6 +17,7 @@ from scoring_operator.contract.untrusted import Json
 VERSION = 1
 NAMES_INLINE = 100  # above that an order refers to the pinned list, to keep argv and etcd small
 SENSORS_FILE = "/etc/sensorscore/sensors/names"
+MAX_RUN_SENSORS = 100_000  # what a run's status holds whatever the pattern of failures; more: several runs
 DECISIONS_FILE = "/etc/sensorscore/decisions/decisions.json"
 MAX_SENSORS = 1000  # of one scoring pod: what its message can speak of
 MAX_SHARDS = 512
@@ -112,6 +113,27 @@ def work_sensors(names: tuple[str, ...], first: int) -> Json:
     if len(names) <= NAMES_INLINE:
         return {"names": list(names)}
     return {"file": SENSORS_FILE, "from": first, "count": len(names)}
+
+
+def list_path(uid: str) -> str:
+    """Where in the store the list of a run's sensors lies, if the operator does not keep it."""
+    return f"runs/{uid}/sensors"
+
+
+def stored_sensors(uid: str, first: int, count: int, sha256: str) -> Json:
+    """The `sensors` of a work order, of a run whose list lies in the store."""
+    return {"store": list_path(uid), "from": first, "count": count, "sha256": sha256}
+
+
+def left_order(uid: str, sha256: str) -> Json:
+    """The `resolve` of what another run left undone: its list, and a file with its operator's decisions."""
+    return {"left": {"run": uid, "sha256": sha256, "decisions": DECISIONS_FILE}}
+
+
+def wait_order(marker: str, until: datetime, on_timeout: str) -> Json:
+    """The order's `waitFor`."""
+    order = {"marker": marker, "until": rfc3339(until)}
+    return order | _but({"onTimeout": on_timeout}, onTimeout="Score")
 
 
 def arguments(work: Json) -> list[str]:

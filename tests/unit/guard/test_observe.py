@@ -154,3 +154,17 @@ def test_the_longest_stretch_with_one_value_is_in_seconds() -> None:
     times = np.array([0, 10, 20, 30, 40, 50], np.int64) * 1_000_000
     assert longest_constant(times, np.array([1.0, 2.0, 2.0, 2.0, 3.0, 3.0])) == 20.0
     assert longest_constant(times[:1], np.array([1.0])) == 0.0
+
+
+def test_another_border_than_the_model_s_has_windows_of_its_own() -> None:
+    """Training says nothing of how often it is crossed."""
+    told = model(TRAINING)
+    rows: NDArray[np.float64] = np.full((5, 1), 10.0)
+    readings = Readings(np.arange(5, dtype=np.int64), rows, Rows(5, 5), {})
+    flags = np.zeros(5, np.int8)
+    own, other, third = (
+        observe(told._replace(threshold=border), readings, flags, SPAN) for border in (0.0, 0.5, 0.25)
+    )
+    assert ("t" in own, "t" in other) == (True, False)
+    assert len({own["m"], other["m"], third["m"]}) == 3
+    assert len(other["m"]) == 12

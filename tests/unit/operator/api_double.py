@@ -95,6 +95,11 @@ class ApiDouble:
         if request.method == "DELETE":
             self.drop(path)
             return web.json_response({})
+        if request.method == "PUT":
+            whole = json.loads(body)
+            if whole["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+                return status(409, "Conflict", "the object has been modified")
+            return web.json_response(self.put(path, whole))
         version, replacement = json.loads(body)
         if version["value"] != found["metadata"]["resourceVersion"]:
             return status(409, "Conflict", "the object has been modified")
@@ -123,7 +128,7 @@ class ApiDouble:
         return response
 
 
-PLURALS = ("scoringruns", "jobs", "pods", "configmaps", "events")
+PLURALS = ("scoringruns", "jobs", "pods", "configmaps", "events", "leases")
 
 
 @asynccontextmanager

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -152,3 +153,39 @@ async def test_a_watch_that_is_refused_says_why(api: ApiDouble, cluster: Cluster
     with pytest.raises(ApiError) as refused:
         await anext(cluster.watch(JOBS, "scoring", {}, 7, 300, 5.0))
     assert refused.value.code == 410
+
+
+async def test_events_come_whole_and_in_order_however_the_stream_is_cut() -> None:
+    sent = [{"type": "MODIFIED", "object": {"metadata": {"name": f"{n}" * 3000}}} for n in range(9)]
+    text = b"\n\n".join(json.dumps(event).encode() for event in sent)  # a blank line between, none at the end
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for place in range(0, len(text), 1999):
+            await response.write(text[place : place + 1999])
+            await asyncio.sleep(0.001)
+        return response
+
+    double = ApiDouble()
+    double._watch = answer  # type: ignore[method-assign]
+    async with serving(double) as cluster:
+        seen = [event async for event in cluster.watch(JOBS, "scoring", {}, 1000, 60, 5.0)]
+    assert seen == sent
+
+
+async def test_no_password_is_looked_for_in_the_users_files(
+    api: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    asked: list[str | None] = []
+
+    def look(request: web.Request) -> None:
+        asked.append(request.headers.get("Authorization"))
+
+    api.fault = look
+    async with serving(api) as cluster:
+        await cluster.get(JOBS, "scoring", "one")
+    assert asked == [None]

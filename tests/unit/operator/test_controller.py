@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from scoring_operator import queue
-from scoring_operator.cluster import CONFIG_MAPS, JOBS, PODS, RUNS, Cluster
+from scoring_operator.cluster import CONFIG_MAPS, EVENTS, JOBS, PODS, RUNS, Cluster
 from scoring_operator.controller import Controller
 from scoring_operator.health import Echo
 from scoring_operator.jobs import SENSORS_KEY
@@ -161,7 +163,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def until(happened: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):  # never a measure of speed: only the end of a test that hangs
         while not happened():
             await asyncio.sleep(0.005)
 
@@ -460,6 +462,42 @@ async def test_the_operators_limit_holds_over_all_runs() -> None:
             await at.close()
 
 
+async def test_the_limit_of_a_namespace_leaves_room_for_others() -> None:
+    api = ApiDouble()
+    async with serving(api) as cluster:
+        at = Setting(api, cluster, limits={"unfinishedJobs": 9, "unfinishedJobsPerNamespace": 4})
+        try:
+            for name, namespace in (("one", "scoring"), ("two", "scoring"), ("three", "theirs")):
+                body = run_body()
+                body["metadata"] |= {"name": name, "uid": name, "namespace": namespace}
+                at.controller.run_event("ADDED", api.put(RUNS.path(namespace, name), body))
+            await until(lambda: at.controller.view.unfinished_in("theirs") == 3)
+            await quiet()
+            assert at.controller.view.unfinished_in("scoring") == 4
+        finally:
+            await at.close()
+
+
+async def test_runs_share_the_operators_pace_and_their_status_waits_for_nobodys_jobs() -> None:
+    api = ApiDouble()
+    async with serving(api) as cluster:
+        at = Setting(api, cluster, limits={"writesPerSecond": 20})
+        names = [f"run-{number}" for number in range(4)]
+        try:
+            for name in names:
+                body = run_body(sensors={"names": [f"s-{number}" for number in range(200)]}, parallelism=200)
+                body["metadata"] |= {"name": name, "uid": name}
+                at.controller.run_event("ADDED", api.put(RUNS.path("scoring", name), body))
+            # At this pace the Jobs of one run take 10 seconds.
+            await until(lambda: all(phase_of(at, name) == "Running" for name in names))
+            assert len(at.jobs) < 60
+            await until(lambda: len(at.jobs) >= 60)
+            made = Counter(job["metadata"]["labels"]["sensorscore.dev/run"] for job in at.jobs)
+            assert min(made[name] for name in names) >= 1
+        finally:
+            await at.close()
+
+
 # Publishing
 
 
@@ -743,6 +781,27 @@ async def test_pods_that_never_start_fail_the_run_with_the_schedulers_words(at: 
     assert at.jobs == []
 
 
+@pytest.mark.parametrize("allowed", [True, False], ids=["", "of an operator that may not list Events"])
+async def test_pods_that_are_never_made_fail_the_run_with_the_job_controllers_words(
+    at: Setting, allowed: bool
+) -> None:
+    at.apply(timeouts={"pendingSeconds": 60})
+    await until(lambda: at.status.get("pendingSince"))
+    for name, said in (("first", "older"), ("second", "pods are forbidden: exceeded quota: few")):
+        at.api.put(EVENTS.path("scoring", name), {"metadata": {"name": name}, "message": said})
+    if not allowed:
+        at.api.fault = lambda call: (
+            status(403, "Forbidden") if call.method == "GET" and call.path.endswith("/events") else None
+        )
+    at.now = NOW + timedelta(seconds=61)
+    await at.controller.resync()
+    await at.over(success=None)
+    condition = next(each for each in at.status["conditions"] if each["type"] == "Failed")
+    assert condition["reason"] == "PendingDeadlineExceeded"
+    assert "Kubernetes has made no pod for Job hourly-0-" in condition["message"]
+    assert ("exceeded quota: few" in condition["message"]) == allowed
+
+
 async def test_cost_adds_up_exactly_whoever_adds_it() -> None:
     api = ApiDouble()
     runtime = {
@@ -767,3 +826,87 @@ async def test_cost_adds_up_exactly_whoever_adds_it() -> None:
     assert (cost["podSeconds"], cost["cpuSeconds"], cost["currency"]) == (4, "0.850", "EUR")
     # 0.04 EUR an hour, each pod's part rounded down to a billionth.
     assert cost["money"] == f"0.{3 * 2777 + 1111:09}"
+
+
+def in_store(at: Setting, **recorded: str) -> None:
+    """The other run's list lies in the store: six sensors, two a Job."""
+    told = {"done": "0-1", "failedSensors": "2"} | recorded
+    finished(at, sensorSet={"total": 6, "sha256": "b" * 64}, recorded=told)
+
+
+async def test_a_rerun_of_a_list_in_the_store_is_prepared_from_what_its_operator_decided(at: Setting) -> None:
+    in_store(at)
+    at.apply(sensors={"failedOf": {"name": "first", "uid": "first-uid"}})
+    await until(lambda: at.publish_jobs)
+    [job] = at.publish_jobs
+    pod = job["spec"]["template"]["spec"]
+    order = json.loads(pod["containers"][0]["args"][2])
+    assert order["resolve"]["left"] | {"decisions": ""} == {
+        "run": "first-uid",
+        "sha256": "b" * 64,
+        "decisions": "",
+    }
+    [mounted] = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
+    told = json.loads(at.api.objects[CONFIG_MAPS.path("scoring", mounted)]["data"]["decisions.json"])
+    assert (told["total"], told["failed"], told["undecided"]) == (6, "2", "4-5")
+    found = {"total": 3, "sha256": "c" * 64, "shards": []}
+    at.api.drop(RUNS.path("scoring", "first"))  # it does not matter any more
+    await at.restart()
+    at.end(job, prepared(sensors=found))
+    await until(lambda: len(at.jobs) == 3)
+    orders = [json.loads(each["spec"]["template"]["spec"]["containers"][0]["args"][2]) for each in at.jobs]
+    path = f"runs/{order['run']['uid']}/sensors"
+    wanted = [{"store": path, "from": place, "count": 1, "sha256": "c" * 64} for place in range(3)]
+    assert sorted((each["sensors"] for each in orders), key=lambda each: each["from"]) == wanted
+    assert not any("sensorscore.dev/sensor" in each["metadata"]["labels"] for each in at.jobs)
+
+
+async def test_a_rerun_of_a_list_in_the_store_with_nothing_left_fails_with_a_sentence(at: Setting) -> None:
+    in_store(at, done="0-2", failedSensors="")
+    at.apply(sensors={"failedOf": {"name": "first", "uid": "first-uid"}})
+    await until(lambda: at.status.get("phase") == "Failed")
+    assert "no sensor that failed or was not decided" in at.status["conditions"][0]["message"]
+
+
+async def test_a_rerun_of_a_list_in_another_store_fails_with_a_sentence(at: Setting) -> None:
+    in_store(at)
+    at.api.objects[RUNS.path("scoring", "first")]["spec"]["store"] = "elsewhere"
+    at.apply(sensors={"failedOf": {"name": "first", "uid": "first-uid"}})
+    await until(lambda: at.status.get("phase") == "Failed")
+    message = at.status["conditions"][0]["message"]
+    assert message.endswith("has its list in store elsewhere; wanted this run's, default")
+
+
+def prepared(**more: Any) -> Json:
+    message = {
+        key: value for key, value in a_published().items() if key in ("v", "run", "chunk", "attempt", "final")
+    }
+    return message | {"incarnation": 0, "stage": "Prepare", "readings": None, "stagesMs": {"total": 5}} | more
+
+
+async def test_a_run_holds_to_the_image_that_it_began_with(at: Setting) -> None:
+    at.apply(parallelism=1)
+    await until(lambda: len(at.jobs) == 1)
+    assert at.status["image"] == "localhost/sensorscore-scorer:0.1.0"
+    runtimes = settings().runtimes
+    newer = {"default": replace(runtimes["default"], image="localhost/sensorscore-scorer:9")}
+    at._settings = replace(at._settings, runtimes=newer)
+    await at.restart()
+    at.apply(parallelism=3)
+    await until(lambda: len(at.jobs) == 3)
+    images = {job["spec"]["template"]["spec"]["containers"][0]["image"] for job in at.jobs}
+    assert images == {"localhost/sensorscore-scorer:0.1.0"}
+
+
+async def test_nothing_is_made_before_the_inputs_stand_in_the_status(at: Setting) -> None:
+    at.api.fault = lambda request: (
+        status(500, "InternalError")
+        if request.method == "PATCH" and request.path.endswith("/status")
+        else None
+    )
+    at.apply(sensors={"table": {"path": "fleet.csv"}})
+    await until(lambda: at.api.count("PATCH", "/status") > 1)
+    assert at.api.count("POST", "/jobs") == 0
+    at.api.fault = lambda _: None
+    await until(lambda: at.publish_jobs)
+    assert (at.status["stage"], at.status["image"]) == ("Prepare", "localhost/sensorscore-scorer:0.1.0")

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from scoring_operator.chunks import Chunk
 from scoring_operator.contract import job_name
 from scoring_operator.jobs import decisions_config_map, publish_job, scoring_job, sensors_config_map
+from scoring_operator.settings import Runtime
 from unit.operator.given import (
     UID,
     Json,
@@ -69,10 +71,14 @@ def test_names_are_the_works_own_and_short() -> None:
 def test_retries_follow_the_contracts_exit_codes() -> None:
     spec = manifest(retry={"backoffLimit": 4})["spec"]
     assert spec["backoffLimit"] == 4
-    ignore, fail = spec["podFailurePolicy"]["rules"]
+    ignore, fail, taken = spec["podFailurePolicy"]["rules"]
     assert ignore == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert fail["action"] == "FailJob"
     assert fail["onExitCodes"] == {"containerName": "scorer", "operator": "In", "values": [64, 65]}
+    assert taken == {
+        "action": "Ignore",
+        "onExitCodes": {"containerName": "scorer", "operator": "In", "values": [143]},
+    }
     assert pod(manifest())["restartPolicy"] == "Never"
 
 
@@ -106,6 +112,29 @@ def test_autoscalers_are_told_on_the_pod_not_to_take_its_node() -> None:
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "karpenter.sh/do-not-disrupt": "true",
     }
+
+
+def test_pods_say_all_that_an_autoscaler_has_to_know_to_make_a_node() -> None:
+    """Cluster-autoscaler and Karpenter simulate the scheduler: anything else could keep a pod pending."""
+    pool = {"sensorscore.dev/pool": "scoring"}
+    tolerated = {"key": "sensorscore.dev/scoring", "operator": "Exists", "effect": "NoSchedule"}
+    requests = {"cpu": "100m", "memory": "256Mi"}
+    runtime = Runtime(
+        *("default", "image"),
+        resources={"requests": requests, "limits": {"memory": "512Mi"}},
+        node_selector=pool,
+        tolerations=(tolerated,),
+    )
+    spec = pod(
+        scoring_job(a_run(), spec_of(a_run()), replace(means(), runtime=runtime), Chunk(0, 0, ("a",)), 0)
+    )
+    assert spec["nodeSelector"] == pool
+    assert [each for each in spec["tolerations"] if "tolerationSeconds" not in each] == [tolerated]
+    assert [each["resources"]["requests"] for each in spec["containers"]] == [requests]
+    assert spec.keys().isdisjoint({"affinity", "topologySpreadConstraints", "nodeName", "schedulerName"})
+    assert spec.keys().isdisjoint({"initContainers", "overhead", "resourceClaims"})
+    # A volume that is bound to a zone, or that lives on the node, would hold up scaling up, or down.
+    assert all(volume.keys() <= {"name", "emptyDir", "configMap"} for volume in spec["volumes"])
 
 
 def test_runtime_and_store_are_the_administrators() -> None:

@@ -75,7 +75,9 @@ def test_what_the_guard_warns_of_is_counted_by_known_reasons() -> None:
     run = a_run(publishing(sensors()))
     outcome = decide(run, has_published(warnings=warnings, notes={"UnusualFlagRate": 9})).published
     assert outcome is not None
-    metrics.published("scoring", outcome)
+    assert outcome.message is not None
+    metrics.guarded("scoring", outcome.message.guard)
+    metrics.staged("scoring", "publish", outcome.message.total_ms)
     assert value(metrics, "sensorscore_guard_warnings_total", reason="FlagRate") == 2
     assert value(metrics, "sensorscore_guard_warnings_total", reason="MissingRows") == 0
     assert value(metrics, "sensorscore_guard_warnings_total", reason="Other") == 4

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring_operator.decision import Decision, DeleteJob, Observation, Observed, Publish, ReadPods
+from scoring_operator.decision import (
+    Decision,
+    DeleteJob,
+    KeepPinned,
+    Observation,
+    Observed,
+    Publish,
+    ReadPods,
+)
 from scoring_operator.jobs import decisions_config_map
 from scoring_operator.publishing import decisions
 from scoring_operator.ranges import RangeSet
@@ -107,6 +115,15 @@ def test_it_waits_for_the_operators_limit_but_not_for_the_runs(allowance: int) -
 def test_a_job_on_its_way_is_waited_for() -> None:
     decision = decide(a_run(publishing(ABC)), jobs=seen(a_publish_job()))
     assert (decision.actions, decision.status.active_jobs) == ((), 1)
+
+
+def test_one_that_takes_long_makes_it_look_for_what_was_pinned() -> None:
+    run = a_run(publishing(ABC))
+    late = a_publish_job(created=after(-60))
+    decision = decide(run, jobs=seen(late), unchecked=True)
+    chunks = chunks_of(ABC, spec_of(run))
+    assert decision.actions == (KeepPinned(chunks, decisions(run.status, chunks)),)
+    assert decide(run, jobs=seen(a_publish_job()), unchecked=True).actions == ()
 
 
 def test_a_job_that_vanished_is_made_again_under_its_name() -> None:

@@ -33,3 +33,15 @@ async def test_nothing_is_saved_up_for_more_than_a_second() -> None:
     for _ in range(20):
         await bucket.take()
     assert clock.now - started > 0.9
+
+
+async def test_who_would_wait_for_too_long_is_told_at_once_and_takes_nothing() -> None:
+    clock = Clock()
+    bucket = TokenBucket(10, clock, clock.sleep)
+    started = clock.now
+    taken = [await bucket.take(within=0.0) for _ in range(50)]
+    assert (taken.count(True), clock.now) == (10, started)
+    clock.now += 0.35
+    assert [await bucket.take(within=0.0) for _ in range(5)].count(True) == 3
+    assert await bucket.take(within=0.5)
+    assert clock.now - started < 1

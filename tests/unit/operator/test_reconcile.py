@@ -12,6 +12,7 @@ from scoring_operator.decision import (
     Decision,
     DeleteJob,
     DeleteRun,
+    KeepPinned,
     Missing,
     Observation,
     Observed,
@@ -45,6 +46,7 @@ from unit.operator.given import (
     seen,
     sensors,
     settings,
+    spec_of,
 )
 
 SETTINGS = settings()
@@ -225,7 +227,7 @@ def test_only_so_many_jobs_are_made_again_at_once() -> None:
     run = a_run(pinned(listed), parallelism=0)
     jobs = seen(*(Observation(a_finished_job(number), (), True) for number in range(1500)))
     decision = decide(run, after(60), sensors=listed, jobs=jobs)
-    assert len(decision.status.incarnations) == 1000
+    assert len(decision.status.incarnations) == 500
     assert decision.after == 2.0
 
 
@@ -306,10 +308,23 @@ def test_after_the_end_nothing_is_done_but_cleaning(ttl: int | None) -> None:
     assert late.actions == ((DeleteRun(),) if ttl else ())
 
 
-def test_a_run_that_is_being_deleted_is_left_alone() -> None:
+def test_a_run_that_is_being_deleted_only_stops_its_jobs() -> None:
     run = replace(going(), deleting=True)
-    decision = decide(run, jobs=seen(a_job(0)))
-    assert (decision.actions, decision.status) == ((), run.status)
+    leaving, over = a_job(1, terminating=True), a_finished_job(2)
+    decision = decide(run, jobs=seen(a_job(0), leaving, over))
+    assert (decision.actions, decision.status) == ((DeleteJob(a_job(0)),), run.status)
+
+
+@pytest.mark.parametrize(
+    ("unchecked", "age", "looks"), [(True, 60, True), (True, 59, False), (False, 60, False)]
+)
+def test_a_job_that_takes_long_makes_it_look_for_what_its_pod_mounts(
+    unchecked: bool, age: int, looks: bool
+) -> None:
+    job = a_job(0, created=after(-age))
+    decision = decide(going(), jobs=seen(job, scored(1), scored(2)), unchecked=unchecked)
+    wanted = (KeepPinned(chunks_of(ABC, spec_of(a_run()))),) if looks else ()
+    assert decision.actions == wanted
 
 
 def test_a_status_comes_back_from_the_api_as_it_was() -> None:

@@ -122,7 +122,7 @@ def test_a_pod_that_kubernetes_took_away_says_so() -> None:
     condition = {"type": "DisruptionTarget", "status": "True"}
     pod = pod_record(pod_body("Failed", conditions=[condition]))
     assert pod is not None
-    assert pod.disrupted
+    assert (pod.disrupted, pod.taken, pod.by_own_doing) == (True, True, False)
 
 
 def test_a_publishing_job_is_known_likewise() -> None:

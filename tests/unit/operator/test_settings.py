@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scoring_operator.settings import Bounds, Limits, SecretKey, SettingsError, Timing, load, parse
+from scoring_operator.settings import Bounds, Limits, NodeCost, SecretKey, SettingsError, Timing, load, parse
 
 MINIMAL: dict[str, Any] = {
     "stores": {"default": {"url": "azure://account/container"}},
@@ -28,7 +28,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
 def test_what_is_not_said_has_its_default() -> None:
     settings = parse(MINIMAL)
     assert settings.namespaces == ()
-    assert settings.limits == Limits(unfinished_jobs=2000, writes_per_second=50)
+    assert settings.limits == Limits(unfinished_jobs=2000, writes_per_second=50, disruptions_per_chunk=10)
     assert settings.timing == Timing()
     assert settings.http.port == 8080
     assert settings.stages.resources["limits"] == {"memory": "1Gi"}
@@ -65,13 +65,14 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
               envPrefix: PARAM_
               priorityClassNames: [batch]
             cpuHourPrice: 0.045
+            node: {pods: 30, idleSeconds: 60, hourPrice: 0.2}
         stages:
           resources: {requests: {cpu: 50m}}
           nodeSelector: {pool: system}
           tolerations: [{key: system}]
           priorityClassName: high
         currency: EUR
-        limits: {unfinishedJobs: 100, writesPerSecond: 5}
+        limits: {unfinishedJobs: 100, unfinishedJobsPerNamespace: 50, writesPerSecond: 5}
         http: {port: 9090}
         timing: {debounceMilliseconds: 20}
         """
@@ -83,11 +84,13 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
     assert not settings.stores["default"].offered_to("other")
     assert settings.runtimes["default"].resources["requests"] == {"cpu": "1", "memory": "192Mi"}
     assert settings.limits.unfinished_jobs == 100
+    assert settings.limits.unfinished_jobs_per_namespace == 50
     runtime = settings.runtimes["default"]
     assert runtime.offered_to("scoring")
     assert not runtime.offered_to("other")
     assert runtime.template == Bounds({"cpu": "2", "memory": "4Gi"}, "PARAM_", frozenset({"batch"}))
     assert (runtime.cpu_hour_price, settings.currency) == (Decimal("0.045"), "EUR")
+    assert runtime.node == NodeCost(pods=30, boot_seconds=240, idle_seconds=60, hour_price=Decimal("0.2"))
     assert settings.stages.resources == {"requests": {"cpu": "50m"}}
     assert (settings.stages.node_selector, settings.stages.priority_class) == ({"pool": "system"}, "high")
 
@@ -132,6 +135,7 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
             "template.maxResources.cpu: 'much' is not",
         ),
         ("runtimes.default.template.envPrefix", "param", "envPrefix is 'param'; wanted capitals"),
+        ("runtimes.default.node", {"pods": 0}, "settings.runtimes.default.node.pods is 0"),
         ("runtimes.default.cpuHourPrice", "-1", "cpuHourPrice is '-1'; wanted a decimal number"),
         ("runtimes.default.cpuHourPrice", 1, "settings.currency is missing; wanted that of runtimes.default"),
         ("currency", "euro", "settings.currency is 'euro'; wanted three letters such as EUR"),

@@ -43,7 +43,7 @@ def put(api: ApiDouble, name: str, **more: object) -> None:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not happened():
             await asyncio.sleep(0.01)
 
