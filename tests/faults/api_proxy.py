@@ -12,7 +12,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +29,10 @@ _HOP = ("connection", "keep-alive", "transfer-encoding", "content-length", "cont
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the operator's; `number` counts its writes from 0, and is -1 for a read."""
+    """One call of the operator's.
+
+    `number` counts its writes from 0, and is -1 for a read, and for its Lease, which is written by the clock.
+    """
 
     method: str
     path: str
@@ -71,6 +74,12 @@ class Fault:
     """It ends with an ERROR event of code 410."""
     stalled: bool = False
     """A watch stays open and says nothing more."""
+    delay: float = 0.0
+    """Seconds: a watch's lines come so much later, in their order; other calls are passed on so late."""
+    rewound: bytes | None = None
+    """An older answer in place of the API server's, as a server gives that lags behind."""
+    heard: Callable[[bytes], None] | None = None
+    """Is told the body of the API server's answer, if that is a success."""
     before: Callable[[], None] | None = None
     """Is called before anything else: kills the operator, say."""
     after: Callable[[], None] | None = None
@@ -163,7 +172,7 @@ class ApiProxy:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         number = -1
-        if request.method in WRITES:
+        if request.method in WRITES and "/leases" not in request.path:
             number, self._writes = self._writes, self._writes + 1
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         call = Call(request.method, request.path, request.query_string, token, number, time.monotonic())
@@ -176,6 +185,10 @@ class ApiProxy:
             return _cut(request)
         if fault.status and not fault.accepted:
             return _refusal(fault)
+        if fault.rewound is not None:
+            return web.Response(body=fault.rewound, content_type="application/json")
+        if fault.delay and not call.watch:
+            await asyncio.sleep(fault.delay)
         return await self._pass_on(request, body, call, fault)
 
     async def _pass_on(
@@ -192,6 +205,8 @@ class ApiProxy:
             if call.watch and answer.status == 200:
                 return await _stream(request, answer, fault)
             data = await answer.read()
+        if fault.heard and answer.status == 200:
+            fault.heard(data)
         if fault.after:
             fault.after()
         if fault.reset:
@@ -210,12 +225,34 @@ async def _stream(
         await asyncio.sleep(3600)  # ended with the proxy, or by the operator's patience
     left = fault.lines
     with contextlib.suppress(ConnectionResetError):  # the operator was killed, or has enough
-        while left != 0 and (line := await answer.content.readline()):
+        async for line in _lines(answer, fault.delay):
             await response.write(line)
             left -= 1
+            if left == 0:
+                break
         if fault.gone:
             await response.write(_GONE)
     return response
+
+
+async def _lines(answer: aiohttp.ClientResponse, delay: float) -> AsyncIterator[bytes]:
+    """A watch's lines, each so many seconds after the API server gave it."""
+    due: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+    async def read() -> None:
+        try:
+            while line := await answer.content.readline():
+                due.put_nowait((time.monotonic() + delay, line))
+        finally:
+            due.put_nowait((0.0, b""))
+
+    reading = asyncio.create_task(read())
+    try:
+        while (pair := await due.get())[1]:
+            await asyncio.sleep(max(0.0, pair[0] - time.monotonic()))
+            yield pair[1]
+    finally:
+        reading.cancel()
 
 
 _GONE = (

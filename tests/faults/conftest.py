@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controlplane.conftest import Operator, Runs, api, namespace, runs, until
+from controlplane.conftest import Operator, Runs, api, namespace, operator, runs, until
 from controlplane.kubelet_double import Ending, KubeletDouble, failed, message, scored, work_of
 from faults.api_proxy import ApiProxy
 from local.api import Api
@@ -20,7 +20,7 @@ from local.api import Api
 if TYPE_CHECKING:
     from local.controlplane import ControlPlane
 
-__all__ = ["api", "namespace", "runs"]
+__all__ = ["api", "namespace", "operator", "runs"]
 
 Json = dict[str, Any]
 WHOLE = os.environ.get("SENSORSCORE_FAULTS") == "whole"
@@ -99,8 +99,8 @@ def calm(scene: Scene) -> Calm:
         scene.operator.start()
         scene.begin("calm")
         with scene.pods():
-            run = scene.runs.ended("calm")
-            until("its Events are told", lambda: len(scene.runs.events()) >= 3)
+            run = scene.runs.ended("calm", 120)
+            until("its Events are told", lambda: len(scene.runs.events()) >= 3, 60)
         scene.operator.stop()
         writes = tuple(f"{call.method} {call.resource}" for call in scene.proxy.writes())
         _calm.append(Calm(result(run), writes))

@@ -49,7 +49,7 @@ def first_of(calls: Callable[[Call], bool], times: int, fault: Fault) -> Chooser
 
 
 def writes(call: Call) -> bool:
-    return call.method in WRITES and call.resource != "events"
+    return call.number >= 0 and call.resource != "events"
 
 
 def watches(call: Call) -> bool:
