@@ -43,7 +43,7 @@ doctor: $(VENV) ## What is there, what is missing, what cannot work on this mach
 	@$(PY) -m local doctor
 
 ##@ Tests and checks
-.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-faults test-cluster check format bench ci
+.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-faults test-cluster check format bench bench-operator ci
 test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
 	@$(PY) -m tests.run unit
 
@@ -59,7 +59,7 @@ test-component: $(VENV) ## Storage against a real Azurite
 test-controlplane: $(VENV) ## CRD and operator against a real API server, no root needed
 	@$(PY) -m tests.run controlplane
 
-test-faults: $(VENV) ## The operator killed at each of its writes and at random, the API server failing in all ways (half an hour)
+test-faults: $(VENV) ## The operator killed at each of its writes and at random, the API server failing in all ways, the past seen again, generated specs, 1,000 runs (most of an hour)
 	@SENSORSCORE_FAULTS=whole $(PY) -m tests.run faults
 
 test-cluster: $(VENV) ## Whole runs with real containers on the local cluster (root)
@@ -76,6 +76,9 @@ ci: check test ## What continuous integration runs
 
 bench: $(VENV) ## Measure start-up and a run of 15 sensors; figures in build/bench/*.json
 	@PYTHONPATH=.:tests:tests/bench $(PY) tests/bench/run.py
+
+bench-operator: $(VENV) ## Measure the operator with 10,000 sensors, Jobs and runs (SENSORS=500: the short form)
+	@PYTHONPATH=.:tests:tests/bench SENSORS=$(SENSORS) $(PY) tests/bench/run_operator.py $(BENCHES)
 
 ##@ Maintenance
 .PHONY: lock crds clean

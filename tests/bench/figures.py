@@ -29,7 +29,9 @@ class Figure(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times better than the reference."""
+        """How many times better than the reference; 1 where nothing is what was wanted, and found."""
+        if self.value == self.reference_value:
+            return 1.0
         return self.reference_value / self.value
 
     @property

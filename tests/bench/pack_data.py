@@ -44,48 +44,61 @@ def main(kind: str, url: str, endpoint: str = "", connection_string: str = "") -
     store = open_store(url, endpoint or None, True, connection_string or None)
     random = np.random.default_rng(7)
     if kind == "small":
-        fitted = _fitted(20 + random.normal(size=(SMALL_ROWS, 1)), nu=1e-4, gamma=0.01)
-        _put(store, fitted, SMALL_SENSORS, lambda: 20 + random.normal(size=(SMALL_ROWS, 1)))
+        _put(store, small_model(), SMALL_SENSORS, lambda: 20 + random.normal(size=(SMALL_ROWS, 1)))
     else:
         mixing = random.normal(size=(WIDE_FEATURES, WIDE_FEATURES))
-        fitted = _fitted(random.normal(size=(10_000, WIDE_FEATURES)) @ mixing, nu=0.01, gamma="scale")
+        fitted = fitted_model(random.normal(size=(10_000, WIDE_FEATURES)) @ mixing, nu=0.01, gamma="scale")
         _put(store, fitted, WIDE_SENSORS, lambda: random.normal(size=(WIDE_ROWS, WIDE_FEATURES)) @ mixing)
         model = io.BytesIO()
         joblib.dump(fitted, model)
         store.put("reference/model.joblib", model.getvalue())
 
 
-def _fitted(rows: NDArray[np.float64], nu: float, gamma: float | str) -> Pipeline:
+def fitted_model(rows: NDArray[np.float64], nu: float, gamma: float | str) -> Pipeline:
+    """Fitted to `rows`."""
     return Pipeline([("scaler", StandardScaler()), ("svm", OneClassSVM(nu=nu, gamma=gamma))]).fit(rows)
 
 
-def _put(store: Store, fitted: Pipeline, sensors: int, rows: object) -> None:
-    features = _features(fitted.n_features_in_)
+def small_model() -> Pipeline:
+    """Of the reference's shape."""
+    random = np.random.default_rng(7)
+    return fitted_model(20 + random.normal(size=(SMALL_ROWS, 1)), nu=1e-4, gamma=0.01)
+
+
+def model_files(fitted: Pipeline) -> dict[str, bytes]:
+    """A registered model's files, below its sensor's folder."""
     about = {
         "sklearn": "1", "training": {"window": "2026-01-01T11:00:00Z/2026-01-01T12:00:00Z", "rows": 1000},
         "check": {"rows": 1},
     }  # fmt: skip
-    model = write_model(export(fitted), features, about)
+    model = write_model(export(fitted), feature_names(fitted.n_features_in_), about)
     digest = hashlib.sha256(model).hexdigest()
     version = f"20260101T120000Z-{digest[:8]}"
-    current = json.dumps({"version": version, "sha256": digest, "validFrom": "2026-01-01T11:00:00Z"}).encode()
+    current = {"version": version, "sha256": digest, "validFrom": "2026-01-01T11:00:00Z"}
+    return {f"{version}/model.safetensors": model, "current.json": json.dumps(current).encode()}
+
+
+def _put(store: Store, fitted: Pipeline, sensors: int, rows: object) -> None:
+    features = feature_names(fitted.n_features_in_)
+    files = model_files(fitted)
 
     def put(sensor: str, readings: bytes) -> None:
-        store.put(f"models/{sensor}/{version}/model.safetensors", model)
-        store.put(f"models/{sensor}/current.json", current)
+        for name, data in files.items():
+            store.put(f"models/{sensor}/{name}", data)
         store.put(f"readings/2026/01/01/12/{sensor}.parquet", readings)
 
     with ThreadPoolExecutor(8) as threads:
-        made = ((sensor, _readings(np.asarray(rows()), features)) for sensor in names(sensors))  # type: ignore[operator]
+        made = ((sensor, readings_file(np.asarray(rows()), features)) for sensor in names(sensors))  # type: ignore[operator]
         for done in [threads.submit(put, sensor, data) for sensor, data in made]:
             done.result()
 
 
-def _features(count: int) -> list[str]:
+def feature_names(count: int) -> list[str]:
+    """Columns of readings with so many values."""
     return ["value"] if count == 1 else [f"x{number}" for number in range(count)]
 
 
-def _readings(rows: NDArray[np.float64], features: list[str]) -> bytes:
+def readings_file(rows: NDArray[np.float64], features: list[str]) -> bytes:
     """A file of rows over the hour, values with three decimals."""
     step = int((END - START).total_seconds() * 1e6 / len(rows))
     times = int(START.timestamp() * 1e6) + step * np.arange(1, len(rows) + 1)
