@@ -120,7 +120,7 @@ def count_stopped(at: Situation, decision: Decision) -> Decision:
 
 
 def estimate_nodes(at: Situation, decision: Decision) -> Decision:
-    """With what nodes take beside their pods' time, for as many as hold the most Jobs that were unfinished."""
+    """With what nodes take beside their pods' time: as many as hold the most Jobs that were unfinished."""
     spec = at.run.spec
     runtime = at.settings.runtimes.get(spec.runtime) if isinstance(spec, Spec) else None
     if runtime is None or runtime.node is None or decision.status.ended:

@@ -31,7 +31,7 @@ def test_a_container_that_is_killed_has_its_exit_code_as_reason(stack: Stack) ->
 
 def test_a_container_out_of_memory_says_so_and_is_tried_again(stack: Stack) -> None:
     """The kernel kills it; the sentence says what to change."""
-    # Its imports alone take more, without the pages of libraries, which the node may hold for another already.
+    # Its imports alone take more, without the pages of libraries, which the node may hold already.
     small = {"resources": {"requests": {"memory": "12Mi"}, "limits": {"memory": "12Mi"}}}
     stack.apply(run_manifest("oom", ["good-0"], template=small, retry={"backoffLimit": 1}))
     run = stack.wait_ended("oom")

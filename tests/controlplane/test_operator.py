@@ -292,9 +292,10 @@ def test_runs_that_can_never_be_done_fail_with_a_sentence(
     runs.create("greedy", template={"env": [{"name": "PATH", "value": "x"}]})
     wanted["greedy"] = ("TemplateRefused", "spec.template.env: found PATH; runtime default allows none")
     readings = "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"
-    runs.create("over-readings", output={"path": readings})
+    output = readings.replace("{sensor}", "of-{sensor}")
+    runs.create("over-readings", output={"path": output})
     overwrites = (
-        f"spec.output.path '{readings}' may overwrite readings at {readings}; wanted a folder of its own"
+        f"spec.output.path '{output}' may overwrite readings at {readings}; wanted a folder of its own"
     )
     wanted["over-readings"] = ("InvalidSpec", overwrites)
     for name, (reason, sentence) in wanted.items():

@@ -44,7 +44,7 @@ TAKEN: dict[str, list[Any]] = {
         {"path": PREDICTIONS + "/{shard}", "layout": "Sharded", "shards": 512},
         {"path": "mine/{sensor}", "allowOverwrite": True},
         {"path": "daily/{yyyy}/{MM}/{dd}/{sensor}"},
-        {"path": "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"},
+        {"path": "readings/{yyyy}/{MM}/{dd}/{HH}/of-{sensor}.parquet"},
         {"path": "runs/{yyyy}/{MM}/{dd}/{HH}/{sensor}"},
     ],
     "concurrencyGroup": ["hourly", "daily"],
