@@ -30,7 +30,8 @@ class Module:
 
     `programs` maps a program to its package; `stamps` maps a variable that the linker sets to its value, in
     which {version}, {major} and {minor} are filled in; `probe` (arguments, pattern of what they print) says
-    when a program of that name on PATH may be used instead.
+    when a program of that name on PATH may be used instead; `files` are patterns of what lies in the module
+    that it requires and is kept beside the programs, which want it in the cluster.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Module:
     programs: Mapping[str, str]
     stamps: Mapping[str, str] = field(default_factory=dict)
     probe: tuple[tuple[str, ...], str] | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -64,7 +66,7 @@ class Module:
 
     def digest(self) -> str:
         """Short digest of all that decides what is built."""
-        total = hashlib.sha256(self.link_flags().encode())
+        total = hashlib.sha256("\0".join([self.link_flags(), *self.files]).encode())
         for path in sorted(self.directory.iterdir()):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return total.hexdigest()[:10]
@@ -120,9 +122,17 @@ KWOK = Module(
     {"sigs.k8s.io/kwok/pkg/consts.Version": "{version}"},
     probe=(("--version",), r"v0\.[89]\."),
 )
+# The node autoscaler that AKS Node Auto-Provisioning is made of, with simulated nodes in place of Azure's.
+# Its package is called `kwok` too.
+KARPENTER = Module(
+    "karpenter",
+    "sigs.k8s.io/karpenter",
+    {"karpenter": "sigs.k8s.io/karpenter/kwok"},
+    files=("pkg/apis/crds/*.yaml", "kwok/apis/crds/*.yaml"),
+)
 PAUSE = Module("pause", "", {"pause": "."})
 
-ALL = (KUBERNETES, ETCD, CONTAINERD, HELM, KWOK, PAUSE)
+ALL = (KUBERNETES, ETCD, CONTAINERD, HELM, KWOK, KARPENTER, PAUSE)
 
 
 def module_of(program: str) -> Module:
@@ -209,4 +219,18 @@ def _build(module: Module, directory: Path) -> None:
         built = [path for path in target.iterdir() if path.is_file()]
         if len(module.programs) == 1 and len(built) == 1:
             built[0].rename(target / next(iter(module.programs)))
+        _keep_files(go, module, target)
         target.rename(directory)
+
+
+def _keep_files(go: str, module: Module, target: Path) -> None:
+    if not module.files:
+        return
+    where = run(
+        [go, "list", "-m", "-f", "{{.Dir}}", module.requires],
+        f"go list of {module.name}",
+        cwd=module.directory,
+    )
+    for pattern in module.files:
+        for path in Path(where.strip()).glob(pattern):
+            shutil.copyfile(path, target / path.name)

@@ -36,12 +36,16 @@ class Deployed:
 
 
 def deploy(
-    places: Places, backend: Backend, more: Sequence[str] = (), runtimes: Sequence[str] = ()
+    places: Places,
+    backend: Backend,
+    more: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
+    absent: Sequence[str] = (),
 ) -> Deployed:
     """Install or upgrade everything; what is there already is left as it is.
 
     ScoringRuns may lie in the demo's namespace, and in `more` of them. They may name `runtimes` beside the
-    default one.
+    default one, and `absent` ones, whose image nobody has.
     """
     namespaces = (NAMESPACE, *more)
     backend.up()
@@ -57,6 +61,7 @@ def deploy(
         operator = built[images.name(places, "operator")]
         values = chart_values(azurite.endpoint, namespaces, operator)
         values["runtimes"] |= {runtime: _runtime(places, runtime) for runtime in runtimes}
+        values["runtimes"] |= {runtime: _absent(places, runtime) for runtime in absent}
         _release(places, tools, values)
     return Deployed(tools, azurite)
 
@@ -82,11 +87,19 @@ def chart_values(endpoint: str, namespaces: Sequence[str], operator_digest: str)
 
 def _runtime(places: Places, runtime: str) -> dict[str, Any]:
     """A further runtime: the chart's default one with another image and more memory, on the scoring pool."""
-    repository, _, tag = images.name(places, images.RUNTIMES[runtime]).rpartition(":")
-    values = yaml.safe_load((places.checkout / _CHART / "values.yaml").read_text())["runtimes"]["default"]
-    image = {**values["image"], "repository": repository, "tag": tag}
     resources = {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-    return {**values, **_POOL, "image": image, "resources": resources}
+    return _of_image(places, images.name(places, images.RUNTIMES[runtime])) | {"resources": resources}
+
+
+def _absent(places: Places, runtime: str) -> dict[str, Any]:
+    """A runtime whose image is not to be had: what a mistyped tag is, for the tests."""
+    return _of_image(places, f"localhost/nobody-has-this:{runtime}")
+
+
+def _of_image(places: Places, name: str) -> dict[str, Any]:
+    repository, _, tag = name.rpartition(":")
+    values = yaml.safe_load((places.checkout / _CHART / "values.yaml").read_text())["runtimes"]["default"]
+    return {**values, **_POOL, "image": {**values["image"], "repository": repository, "tag": tag}}
 
 
 def _namespace(name: str) -> dict[str, Any]:

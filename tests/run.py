@@ -36,6 +36,20 @@ def control_plane(places: Places) -> None:
         build.ensure(places, module)
 
 
+def autoscaler_and_storage(places: Places) -> None:
+    """A control plane with simulated nodes that come and go, and Blob Storage that can be stopped."""
+    control_plane(places)
+    for module in (build.KWOK, build.KARPENTER):
+        build.ensure(places, module)
+    azurite.ensure(places)
+
+
+def simulated_nodes(places: Places) -> None:
+    """A control plane, and KWOK."""
+    control_plane(places)
+    build.ensure(places, build.KWOK)
+
+
 def whole_cluster(places: Places) -> None:
     """Everything that the local cluster is made of."""
     if not kind.available():
@@ -71,7 +85,8 @@ LAYERS = (
     Layer("chart", ("tests/chart",), helm),
     Layer("component", ("tests/component",), blob_storage),
     Layer("controlplane", ("tests/controlplane",), control_plane),
-    Layer("faults", ("tests/faults",), control_plane, note="" if WHOLE else FEWER),
+    Layer("faults", ("tests/faults",), autoscaler_and_storage, note="" if WHOLE else FEWER),
+    Layer("scale", ("tests/shortform",), simulated_nodes, note="; `make bench-operator` is the long form"),
     Layer("cluster", ("tests/cluster",), whole_cluster, needs_root=True),
 )
 

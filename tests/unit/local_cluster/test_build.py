@@ -42,6 +42,13 @@ def test_a_changed_pin_has_a_place_of_its_own(tmp_path: Path, monkeypatch: pytes
     assert module.digest() != before
 
 
+def test_files_that_are_kept_beside_a_program_come_from_what_it_requires() -> None:
+    """CRDs of another version than the program's would be refused, or worse, taken."""
+    without = build.Module(build.KARPENTER.name, build.KARPENTER.requires, build.KARPENTER.programs)
+    assert build.KARPENTER.files
+    assert build.KARPENTER.digest() != without.digest()
+
+
 def test_a_built_program_is_not_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = Places(tmp_path)
     directory = places.bin / f"pause-{build.PAUSE.version}-{build.PAUSE.digest()}"
