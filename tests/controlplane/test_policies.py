@@ -289,9 +289,9 @@ def test_what_another_run_left_undone_is_scored_again(
     names = {"names": ["a", "bad-1", "b", "bad-2"]}
     first = runs.create("first", sensors=names)
     rerun = {"failedOf": {"name": "first", "uid": first["metadata"]["uid"]}}
-    runs.create("rerun", sensors=rerun, failurePolicy={"maxFailedSensors": 2})
     with KubeletDouble(api, namespace, Ends()):
         runs.ended("first")
+        runs.create("rerun", sensors=rerun, failurePolicy={"maxFailedSensors": 2})
         run = runs.ended("rerun")
         runs.create("gone", sensors={"failedOf": {"name": "first", "uid": "another"}})
         gone = runs.ended("gone")
