@@ -163,7 +163,10 @@ def parse_spec(body: Json) -> Spec:
         job_ttl_seconds=int(body["jobTTLSecondsAfterFinished"]),
         wait_for=_wait_for(body["readings"]),
     )
-    check_apart(spec.output.path, spec.readings.path, spec.model.path)
+    besides = {spec.sensors.table: "the table"} if spec.sensors.table else {}
+    if spec.wait_for:
+        besides[spec.wait_for.marker] = "the marker"
+    check_apart(spec.output.path, spec.readings.path, spec.model.path, besides)
     return spec
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scorer.contract.outcome import SCORED, SKIPPED, UNDECIDED, Decision
 from scorer.fence import Claim
-from scorer.fenced import delete_own, put_claimed
+from scorer.fenced import delete_claimed, delete_own, put_claimed
 from scorer.storage import NotFoundError, Store
 from scorer.summary import NOTHING, Summary, summary_of
 
@@ -47,6 +47,13 @@ def withdraw(store: Store, summary: Summary | None, claim: Claim) -> None:
     """Removes the rejected rows of a prediction that gave way, unless others are there by now."""
     if summary and summary.rejected_file:
         delete_own(store, summary.rejected_file, claim)
+
+
+def clear_rejected(store: Store, prior: Mapping[str, str] | None, claim: Claim) -> None:
+    """Removes the rejected rows of an earlier prediction, for one in its place that has none."""
+    path = prior.get("rejected_file") if prior else None
+    if path:
+        delete_claimed(store, path, claim)
 
 
 def claim_rejected(store: Store, metadata: Mapping[str, str], claim: Claim) -> None:

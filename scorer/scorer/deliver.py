@@ -10,13 +10,13 @@ from scorer.decisions import (
     agreed,
     changed,
     claim_rejected,
+    clear_rejected,
     put_rejected,
     scored,
     superseded,
     withdraw,
 )
 from scorer.fence import TRIES, Verdict, verdict
-from scorer.fenced import delete_claimed
 from scorer.fetch import Fetched, Kept, undone
 from scorer.outputs import Outputs
 from scorer.shard_writer import Decided, Item, ShardWriter
@@ -72,8 +72,7 @@ class Deliveries:
             data = encode(prediction.readings)
             put_rejected(outputs.store, path, data, fetched.fingerprint, outputs.claim)
             return path
-        if prior and prior.metadata.get("rejected_file"):
-            delete_claimed(outputs.store, path, outputs.claim)
+        clear_rejected(outputs.store, prior.metadata if prior else None, outputs.claim)
         return ""
 
     def _write(
@@ -102,6 +101,8 @@ class Deliveries:
             except ConflictError:
                 # Another pod's, or our own first try whose answer was lost: the metadata tells.
                 prior = outputs.current(path)
+                if not rejected_file:
+                    clear_rejected(outputs.store, prior.metadata if prior else None, outputs.claim)
                 continue
             return scored(summary, path, about)
         raise UnavailableError(f"{path} was changed by others {TRIES} times while it was being written")

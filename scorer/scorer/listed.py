@@ -32,7 +32,9 @@ FIRST_BYTES = 65_536
 """What is asked for first: the longest head, and all of a list of some hundred sensors."""
 MAX_WORD = 128
 """Characters of a group or an owner."""
-MAX_BLOCK_BYTES = BLOCK * 1024
+MAX_LINE_BYTES = 4096
+"""The longest has 3,271: two names, a number, and two words of letters that are 12 bytes each in JSON."""
+MAX_BLOCK_BYTES = BLOCK * MAX_LINE_BYTES
 
 
 class Listed(NamedTuple):
@@ -79,11 +81,12 @@ def pin(store: Store, uid: str, listed: Sequence[Listed]) -> tuple[Head, list[Li
     """Writes the run's list, unless one is there: then that is it. Raises StorageError and InputError."""
     path = list_path(uid)
     data, _ = encode(listed)
+    head = _read_head(data, path)  # before it is there to stay
     try:
         store.put(path, data, if_none_match=True)
     except ConflictError:
         return read_all(store, path)
-    return _read_head(data, path), list(listed)
+    return head, list(listed)
 
 
 def read_all(store: Store, path: str, sha256: str = "") -> tuple[Head, list[Listed]]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scorer.contract.outcome import SensorError
-from scorer.contract.paths import output_folder, output_path, shard_of, shard_path
+from scorer.contract.paths import is_of_one_window, output_folder, output_path, shard_of, shard_path
 from scorer.contract.work import SHARDED, Output
 from scorer.fence import Claim
 from scorer.shard_index import There, look
@@ -100,7 +100,7 @@ class Outputs:
 
     def _list(self) -> frozenset[str] | None:
         folder = output_folder(self.output.path, self.span)
-        if not folder:
+        if not folder or not is_of_one_window(self.output.path):
             return None
         found = set()
         try:

@@ -35,7 +35,7 @@ class Scoring:
         model = read_model(fetched.model, fetched.version.name)
         border = self._order.of(fetched.sensor).threshold
         if border is not None:
-            model = model._replace(threshold=float(border))
+            model = model._replace(threshold=float(border), border_is_anomaly=True)  # as is said of it
         readings = self._reader.read(
             fetched.readings, fetched.sensor, model.features, accepts_missing=model.accepts_missing
         )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorer.contract.outcome import Decision, SensorError
-from scorer.decisions import agreed, changed, claim_rejected, scored, superseded, withdraw
+from scorer.decisions import agreed, changed, claim_rejected, clear_rejected, scored, superseded, withdraw
 from scorer.fence import Verdict, verdict
 from scorer.fetch import undone
 from scorer.shard_index import Entry, Index, There, digest_of, fitting, index_path, look
@@ -182,6 +182,8 @@ class ShardWriter:
             elif item.rows is None or item.summary is None:
                 plan.decided[sensor] = changed(sensor, path)
             else:
+                if not item.summary.rejected_file:
+                    clear_rejected(outputs.store, entry, outputs.claim)
                 plan.decided[sensor] = scored(item.summary, path, item.about)
                 plan.entries[sensor] = item.summary.metadata(outputs.claim)
                 plan.rows[sensor] = item.rows

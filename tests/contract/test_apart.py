@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from scoring_operator.contract import ContractError
 from scoring_operator.contract import check_apart as operator_check
 
 ORDERS = vectors("work_orders")
-Paths = dict[str, str]
+Paths = dict[str, Any]
 
 
 def called(case: Paths) -> str:
@@ -29,9 +31,9 @@ def test_paths_that_stay_apart_are_taken_by_both(case: Paths) -> None:
 @pytest.mark.parametrize("case", ORDERS["overlapping"], ids=called)
 def test_paths_that_may_meet_are_refused_by_both_naming_the_two(case: Paths) -> None:
     with pytest.raises(ContractError) as by_operator:
-        operator_check(case["output"], case["readings"], case["model"])
+        operator_check(case["output"], case["readings"], case["model"], case.get("others", {}))
     with pytest.raises(TemplateError) as by_scorer:
-        scorer_check(case["output"], case["readings"], case["model"])
+        scorer_check(case["output"], case["readings"], case["model"], case.get("others", {}))
     for sentence in (str(by_operator.value), str(by_scorer.value)):
         assert repr(case["output"]) in sentence
         assert case["with"] in sentence

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from scoring_operator.contract.paths import ANY, SENSOR, SHARD
+from scoring_operator.contract.paths import ANY, SENSOR, SHARD, default_marker
 from scoring_operator.contract.untrusted import ContractError
 
 RESERVED = frozenset({"runs", "rejected", "anomalies", "guard", "logs"})  # the scorer's, beside predictions
@@ -23,13 +23,15 @@ _BECOMES: Mapping[str, str] = {
     SHARD: "[0-9]{5}",
     ANY: "[^/]*",
 }
+_NOTHING: Mapping[str, str] = {}
 _BLANK = re.compile(r"(\{[A-Za-z]+\}|\*)")
 
 
-def check_apart(output: str, readings: str, model: str) -> None:
+def check_apart(output: str, readings: str, model: str, others: Mapping[str, str] = _NOTHING) -> None:
     """Raise `ContractError`, naming both paths, for predictions that may overwrite something else.
 
-    All three are templates that `check_template` has let through.
+    So may their `_SUCCESS`: whoever waits for that of the readings would take it for theirs. All are
+    templates that `check_template` has let through; `others` are further ones, with a word for what they are.
     """
     folder = output.partition("/")[0]
     if folder in RESERVED:
@@ -37,9 +39,16 @@ def check_apart(output: str, readings: str, model: str) -> None:
             f"output.path {output!r} lies in {folder}, which is kept for other things; wanted another folder"
         )
     # Below a model's folder lie its switch and a folder for each version.
-    others = ((readings, "readings"), (f"{model}/current.json", "models"), (f"{model}/*/*", "models"))
-    for path, what in others:
-        if _may_meet(output, path):
+    kept = {
+        readings: "readings",
+        f"{model}/current.json": "models",
+        f"{model}/*/*": "models",
+        default_marker(readings): "the readings' marker",
+        **others,
+    }
+    own = (output, default_marker(output))
+    for path, what in kept.items():
+        if any(_may_meet(one, path) for one in own):
             raise ContractError(
                 f"output.path {output!r} may overwrite {what} at {path}; wanted a folder of its own"
             )

@@ -73,14 +73,14 @@ def _check_tokens(field: Template, path: str, sharded: bool) -> None:
         raise ContractError(f"{field}.path {path!r} has no {own}; wanted a path of each {whose}'s own")
 
 
-def default_marker(readings: str) -> str:
-    """Where a window's `_SUCCESS` stands, by the path of its readings: in their folder.
+def default_marker(path: str) -> str:
+    """Where a window's `_SUCCESS` stands, by the path of its readings, or predictions: in their folder.
 
-    That is all before the first segment that is a sensor's own, or a file's.
+    That is all before the first segment that is a sensor's or shard's own, or a file's.
     """
     kept = []
-    for segment in readings.split("/")[:-1]:
-        if SENSOR in segment:
+    for segment in path.split("/")[:-1]:
+        if SENSOR in segment or SHARD in segment:
             break
         kept.append(segment)
     return "/".join([*kept, "_SUCCESS"])

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import takewhile
 
 from scorer.errors import InputError
 from scorer.window import Window
@@ -79,17 +81,12 @@ def check_object_path(path: str) -> str:
     return path
 
 
-def default_marker(readings: str) -> str:
-    """Where a window's `_SUCCESS` stands, by the path of its readings: in their folder.
+def default_marker(path: str) -> str:
+    """Where a window's `_SUCCESS` stands, by the path of its readings or predictions: in their folder.
 
     That is all before the first segment that is a sensor's own, or a file's.
     """
-    kept = []
-    for segment in readings.split("/")[:-1]:
-        if SENSOR_TOKEN in segment:
-            break
-        kept.append(segment)
-    return "/".join([*kept, "_SUCCESS"])
+    return "/".join([*_folder(path), "_SUCCESS"])
 
 
 def check_output_path(path: str, sharded: bool = False) -> str:
@@ -102,6 +99,7 @@ def check_output_path(path: str, sharded: bool = False) -> str:
     return path if sharded else _with_sensor(path)
 
 
+_NOTHING: Mapping[str, str] = {}
 RESERVED = ("runs", "rejected", "anomalies", "guard", "logs")
 """Folders of a store that the scorer writes to beside predictions."""
 _MAY_BE = {
@@ -115,15 +113,32 @@ _MAY_BE = {
 }
 
 
-def check_apart(output: str, readings: str, model: str) -> None:
-    """Raises TemplateError for predictions that could overwrite readings, models or what else is kept."""
-    kept = {readings: "readings", f"{model}/current.json": "models", f"{model}/{ANY}/{ANY}": "models"}
+def check_apart(output: str, readings: str, model: str, others: Mapping[str, str] = _NOTHING) -> None:
+    """Raises TemplateError for predictions that could overwrite readings, models or what else is kept.
+
+    So could their `_SUCCESS`: whoever waits for that of the readings would take it for theirs. `others` are
+    further templates, with a word for what they are.
+    """
+    kept = {
+        readings: "readings",
+        f"{model}/current.json": "models",
+        f"{model}/{ANY}/{ANY}": "models",
+        default_marker(readings): "the readings' marker",
+        **others,
+    }
+    own = (output, default_marker(output))
     for path, what in kept.items():
-        if _may_meet(output, path):
+        if any(_may_meet(one, path) for one in own):
             raise TemplateError(f"path {output!r} may overwrite {what} at {path}: wanted a folder of its own")
     first = output.split("/")[0]
     if first in RESERVED:
         raise TemplateError(f"path {output!r} lies in {first}, which the scorer keeps for other things")
+
+
+def _folder(path: str) -> list[str]:
+    """The segments before the first one with a sensor's or shard's token; the last one is none."""
+    parts = path.split("/")[:-1]
+    return list(takewhile(lambda part: SENSOR_TOKEN not in part and SHARD_TOKEN not in part, parts))
 
 
 def _may_meet(one: str, other: str) -> bool:
@@ -200,12 +215,13 @@ def output_folder(path: str, window: Window) -> str:
 
     It is all before the first segment with a sensor's or shard's token; empty for a template that begins so.
     """
-    kept = []
-    for segment in path.split("/")[:-1]:
-        if SENSOR_TOKEN in segment or SHARD_TOKEN in segment:
-            break
-        kept.append(segment)
-    return _expand("/".join(kept), "", window.start)
+    return _expand("/".join(_folder(path)), "", window.start)
+
+
+def is_of_one_window(path: str) -> bool:
+    """Whether the folder of a window's predictions holds no other window's: dates come before sensors."""
+    below = path.split("/")[len(_folder(path)) :]
+    return not any(token in part for part in below for token in DATE_TOKENS)
 
 
 def readings_paths(path: str, sensor: str, window: Window, asa: bool = False) -> list[str]:

@@ -163,7 +163,8 @@ def parse_work_order(text: str) -> WorkOrder:
     model = model_source(fields["model"])
     readings = readings_source(fields["readings"])
     output = output_of(fields["output"])
-    checked("output.path", lambda: check_apart(output.path, readings.path, model.path))
+    preparing, besides = _preparing(fields) if stage == PREPARE else ({}, {})
+    checked("output.path", lambda: check_apart(output.path, readings.path, model.path, besides))
     return WorkOrder(
         run=_run(fields["run"]),
         chunk=a_number(fields["chunk"], "chunk"),
@@ -179,17 +180,21 @@ def parse_work_order(text: str) -> WorkOrder:
         per_attempt_seconds=a_number(fields["perAttemptSeconds"], "perAttemptSeconds", 1, MAX_SECONDS),
         stage=stage,
         decisions=a_text(fields["decisions"], "decisions", 4096) if stage == PUBLISH else "",
-        **(_preparing(fields) if stage == PREPARE else {}),
+        **preparing,
     )
 
 
-def _preparing(fields: Mapping[str, Any]) -> dict[str, Any]:
-    from scorer.contract.preparing import source_of, wait_of  # here: a pod that scores need not load it
+def _preparing(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields of the prepare stage, and which paths it reads besides, with a word for what they are."""
+    # Imported here: a pod that scores need not load it.
+    from scorer.contract.preparing import TableSource, source_of, wait_of
 
-    return {
-        "resolve": source_of(fields["resolve"]) if "resolve" in fields else None,
-        "wait_for": wait_of(fields["waitFor"]) if "waitFor" in fields else None,
-    }
+    source = source_of(fields["resolve"]) if "resolve" in fields else None
+    wait_for = wait_of(fields["waitFor"]) if "waitFor" in fields else None
+    besides = {source.path: "the table"} if isinstance(source, TableSource) else {}
+    if wait_for:
+        besides[wait_for.marker] = "the marker"
+    return {"resolve": source, "wait_for": wait_for}, besides
 
 
 _FIELDS = [

@@ -41,11 +41,21 @@ def csv_rows(file: SharedFile) -> Iterator[tuple[int, Row]]:
 
 
 def _header(line: str) -> tuple[str, list[str]]:
-    """The delimiter by which there is a column of sensors, else the one that makes most columns of it."""
-    found = [
-        (delimiter, [name.strip() for name in next(csv.reader([line], delimiter=delimiter, strict=True), [])])
-        for delimiter in DELIMITERS
-    ]
+    """The delimiter by which there is a column of sensors, else the one that makes most columns of it.
+
+    Raises csv.Error for a line that is no CSV by any of them.
+    """
+    found: list[tuple[str, list[str]]] = []
+    wrong: csv.Error | None = None
+    for delimiter in DELIMITERS:
+        try:
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error as error:  # names in quotes are wrong by all delimiters but their own
+            wrong = wrong or error
+            continue
+        found.append((delimiter, [name.strip() for name in cells]))
+    if wrong and not found:
+        raise wrong
     fitting = (each for each in found if SENSOR in each[1])
     return next(fitting, max(found, key=lambda each: len(each[1])))
 
@@ -56,5 +66,5 @@ def _lines(file: SharedFile) -> Iterator[str]:
         try:
             yield from StringIO(block.decode("utf-8"), newline="")
         except UnicodeDecodeError as error:
-            broken = block[error.start : error.start + 20]
+            broken = block[error.start : error.end]  # no more: it may be of no table at all
             raise SensorsError(f"table {file.path}: found {broken!r}; wanted UTF-8") from error

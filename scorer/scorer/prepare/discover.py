@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from scorer.contract.paths import ANY, SENSOR_TOKEN, is_sensor_name, is_shared, model_folder, readings_paths
@@ -50,18 +50,16 @@ def named_by(store: Store, paths: Iterable[str], prefix: str, log: Log) -> list[
     found: set[str] = set()
     strange: set[str] = set()
     strangers = 0
-    for path in paths:
-        folder, pattern = path.partition(SENSOR_TOKEN)[0].rpartition("/")[0], _pattern(path)
-        for entry in store.list(folder):
-            fits = pattern.fullmatch(entry.path)
-            if fits is None or not fits[1].startswith(prefix):
+    for folder, patterns in _by_folder(paths).items():
+        for name in _names(store, folder, patterns):
+            if not name.startswith(prefix):
                 continue
-            if is_sensor_name(fits[1]):
-                found.add(fits[1])
+            if is_sensor_name(name):
+                found.add(name)
             else:
                 strangers += 1
                 if len(strange) < NAMED:
-                    strange.add(fits[1])
+                    strange.add(name)
             if len(found) > MAX_RUN_SENSORS:
                 raise SensorsError(
                     f"found more than {MAX_RUN_SENSORS} sensors in {folder}: wanted at most that many in one "
@@ -71,6 +69,23 @@ def named_by(store: Store, paths: Iterable[str], prefix: str, log: Log) -> list[
         names = ", ".join(repr(name[:80]) for name in sorted(strange))
         log.warning(f"{strangers} files are of no sensor's name and left out: {names}")
     return sorted(found)
+
+
+def _by_folder(paths: Iterable[str]) -> dict[str, list[re.Pattern[str]]]:
+    """What is looked for in each folder: with dates behind the sensor all hours of a window lie in one."""
+    patterns: dict[str, list[re.Pattern[str]]] = {}
+    for path in paths:
+        folder = path.partition(SENSOR_TOKEN)[0].rpartition("/")[0]
+        patterns.setdefault(folder, []).append(_pattern(path))
+    return patterns
+
+
+def _names(store: Store, folder: str, patterns: Iterable[re.Pattern[str]]) -> Iterator[str]:
+    """What stands in the sensor's place, of each file and each pattern that it fits. Raises StorageError."""
+    for entry in store.list(folder):
+        for pattern in patterns:
+            if fits := pattern.fullmatch(entry.path):
+                yield fits[1]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -48,6 +48,8 @@ def _rows(file: SharedFile) -> Iterator[tuple[int, Row]]:
     indices = [reader.column_name_idx(name) for name in columns]
     number = 0
     for place, group in enumerate(groups):
+        if not group.rows and not group.chunks:  # as writers leave it of an empty table
+            continue
         _check_group(file.path, ranged, group, columns)
         table = reader.read_row_group(place, column_indices=indices, use_threads=False)
         for start in range(0, len(table), PIECE_ROWS):

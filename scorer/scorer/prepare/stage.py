@@ -16,7 +16,7 @@ from scorer.errors import InputError
 from scorer.listed import list_path, pin, read_all
 from scorer.prepare.errors import NotReadyError, SensorsError
 from scorer.prepare.resolve import resolve, shard_sizes
-from scorer.prepare.wait import wait
+from scorer.prepare.wait import wait, waited
 from scorer.staged import stages_ms
 from scorer.storage import DeniedError, NotFoundError, StorageError
 
@@ -67,12 +67,14 @@ def prepare(
 
     Raises StorageError, SensorsError, NotReadyError and UsageError.
     """
+    readings, asa = None, order.readings.layout == ASA
     if order.resolve is not None and (there := _pinned(store, order)):
         log.info("an earlier attempt has written the list")
-        return there
-    readings = None
+        if order.wait_for is not None:
+            readings = waited(store, order.wait_for, order.window, asa, log)
+        return there._replace(readings=readings)
     if order.wait_for is not None:
-        readings = wait(store, order.wait_for, order.window, order.readings.layout == ASA, log, now, sleep)
+        readings = wait(store, order.wait_for, order.window, asa, log, now, sleep)
     if order.resolve is None:
         return Prepared(readings=readings)
     return _resolved(store, order, order.resolve, log)._replace(readings=readings)

@@ -65,7 +65,8 @@ def read_table(store: Store, path: str, span: Window, log: Log) -> list[Listed]:
     except NotFoundError as error:
         raise SensorsError(f"table {path}: found nothing there; wanted Parquet or CSV") from error
     except SensorError as error:  # by what reads tables and readings alike
-        raise SensorsError(error.message.replace("readings ", "table ", 1)) from error
+        said, _, _ = error.message.replace("readings ", "table ", 1).partition(", which begins ")
+        raise SensorsError(said) from error  # not how: it may be of no table at all
 
 
 def _file(store: Store, path: str) -> SharedFile:
@@ -79,8 +80,13 @@ def _file(store: Store, path: str) -> SharedFile:
 
 
 def wanted_columns(path: str, found: Iterable[str], log: Log | None = None) -> tuple[str, ...]:
-    """Those of the table's columns that mean something here. Raises SensorsError."""
+    """Those of the table's columns that mean something here. Raises SensorsError.
+
+    Of a file without a column of sensors nothing is quoted: the path may be of any object of the store.
+    """
     names = list(found)
+    if not any(_plain(name) == _plain(SENSOR) for name in names):
+        raise SensorsError(f"table {path}: found no column {SENSOR}; wanted one")
     for name in names:
         alike = next((each for each in (*COLUMNS, *NOT_YET) if _plain(each) == _plain(name)), "")
         if alike in NOT_YET:
@@ -90,9 +96,6 @@ def wanted_columns(path: str, found: Iterable[str], log: Log | None = None) -> t
             raise SensorsError(f"table {path}: found column {name[:80]!r}; wanted it to be called {alike}")
         if alike and names.count(name) > 1:
             raise SensorsError(f"table {path}: found column {name} twice; wanted it once")
-    if SENSOR not in names:
-        said = ", ".join(repr(name[:40]) for name in names[:10]) or "none"
-        raise SensorsError(f"table {path}: found columns {said}; wanted one called {SENSOR}")
     if log and (others := [name[:40] for name in names if name not in COLUMNS]):
         log.info(f"table {path}: columns passed over: {', '.join(map(repr, others[:10]))}")
     return tuple(name for name in COLUMNS if name in names)

@@ -53,6 +53,17 @@ def wait(
     return TIMED_OUT
 
 
+def waited(store: Store, wanted: WaitFor, span: Window, asa: bool, log: Log) -> str:
+    """How an earlier attempt's wait went, as far as can be seen now: by one look at the markers.
+
+    Raises StorageError where storage refuses.
+    """
+    if wanted.on_timeout == FAIL:
+        return READY  # else it had not gone on
+    paths = readings_paths(wanted.marker, "", span, asa=asa)
+    return READY if all(_is_there(store, path, log) for path in paths) else TIMED_OUT
+
+
 def _is_there(store: Store, path: str, log: Log) -> bool:
     """Whether the marker is there; one with `*` is any file of the folder that fits."""
     try:

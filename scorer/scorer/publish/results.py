@@ -112,7 +112,8 @@ def from_prediction(outputs: Outputs, sensor: str) -> Result:
 
     Another run's prediction says nothing of this one.
     """
-    prior = outputs.prior(sensor)
+    # Of a file of its own as it is now: what a listing says may be older than the run.
+    prior = outputs.prior(sensor) if outputs.sharded else outputs.current(outputs.path(sensor))
     summary = summary_of(prior.metadata) if prior else None
     if not prior or not summary or prior.metadata.get("run") != outputs.claim.run:
         why = f"sensor {sensor}: no outcome in the store says how it went"

@@ -195,6 +195,18 @@ def test_rejected_rows_of_a_prediction_that_gives_way_go_too(output: Output) -> 
 
 
 @BOTH
+def test_rejected_rows_of_a_prediction_that_came_meanwhile_go_with_it(output: Output) -> None:
+    def earlier(store: MemoryStore) -> None:
+        pod = Pod(store, output, claim(1), {"a": "old"})
+        pod.look()
+        pod.deliver("a", rejects=REJECTS)
+
+    store = Meanwhile(earlier)
+    assert Pod(store, output, claim(5), {"a": "new"}).run() == {"a": "Scored"}
+    assert not list(store.list("rejected"))
+
+
+@BOTH
 def test_a_rerun_claims_rejected_rows_with_the_prediction_that_it_finds_done(output: Output) -> None:
     store = MemoryStore()
     first = Pod(store, output, claim(1), {"a": "same"})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scorer.contract.sensors import Given, SensorsInStore
 from scorer.errors import InputError
-from scorer.listed import BLOCK, FIRST_BYTES, Listed, encode, list_path, pin, read_all, read_part
+from scorer.listed import BLOCK, FIRST_BYTES, MAX_WORD, Listed, encode, list_path, pin, read_all, read_part
 from scorer.storage.memory import MemoryStore
 
 PATH = list_path("uid")
@@ -49,6 +49,24 @@ def test_a_list_is_read_as_it_was_written(store: MemoryStore) -> None:
     lines = store.get(PATH).data.splitlines()
     assert head.digest == hashlib.sha256(lines[0]).hexdigest()
     assert lines[1] == b"a"
+
+
+@pytest.mark.parametrize("letter", ["x", "\u0436", "\U0001f33e", '"', "\\"])
+def test_the_longest_lines_that_a_table_may_give_fit(store: MemoryStore, letter: str) -> None:
+    word = letter * MAX_WORD
+    longest = Given("m" * 63, -2.2250738585072014e-308, word, word)
+    listed = [Listed(f"{number:063}", longest) for number in range(2 * BLOCK)]
+    head, _ = pin(store, "uid", listed)
+    assert read_all(store, PATH, head.digest) == (head, listed)
+
+
+def test_a_list_that_could_not_be_read_is_not_written(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorer.listed.MAX_BLOCK_BYTES", 10)
+    with pytest.raises(InputError, match="is not a list of sensors"):
+        pin(store, "uid", [Listed("a-name-that-is-longer")])
+    assert list(store.list("")) == []
 
 
 def test_a_second_attempt_takes_what_is_there(store: MemoryStore) -> None:

@@ -54,9 +54,10 @@ def test_a_packs_folder_is_listed_once_and_only_what_is_there_is_asked_for() -> 
     [
         (Asked(), SENSORS[:-1], OWN.path),
         (Asked(), SENSORS, "{sensor}/{yyyy}-{MM}-{dd}-{HH}.parquet"),
+        (Asked(), SENSORS, "predictions/{sensor}/{yyyy}/{MM}/{dd}/{HH}.parquet"),
         (Unlisted(), SENSORS, OWN.path),
     ],
-    ids=["few sensors", "no folder of the window", "not allowed to list"],
+    ids=["few sensors", "no folder", "a folder of all windows", "not allowed to list"],
 )
 def test_otherwise_each_one_is_asked_for(store: Asked, sensors: list[str], path: str) -> None:
     packed = outputs(store, sensors, Output(path, layout=PER_SENSOR))

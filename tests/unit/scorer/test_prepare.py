@@ -8,18 +8,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from scorer.clock import Stopwatch
 from scorer.contract import Exit, Header, shard_of
-from scorer.contract.work import WorkOrder, parse_work_order
+from scorer.contract.paths import readings_path
+from scorer.contract.work import ReadingsSource, WorkOrder, parse_work_order
 from scorer.listed import list_path, names_of, read_all
 from scorer.logs import Log
+from scorer.prepare.discover import with_readings
 from scorer.prepare.stage import main_stage
 from scorer.storage import ConflictError, DeniedError, UnavailableError
 from scorer.storage.memory import MemoryStore
 from scorer.verify import verify
+from scorer.window import window
 from scoring import RUN_UID, at, put_sensor, work
 from unit.scorer.test_publish_pod import Pods
 
@@ -164,6 +168,41 @@ def test_nothing_found_is_said(store: MemoryStore) -> None:
     }
 
 
+def test_an_empty_table_is_said(store: MemoryStore) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"sensor": pa.array([], pa.string())}), sink)
+    store.put("fleet.parquet", sink.getvalue())
+    code, message = stage(store, order(resolve={"table": "fleet.parquet"}))
+    assert (code, message["failure"]["reason"]) == (Exit.USAGE, "InvalidSensors")
+    assert "table fleet.parquet, in " in message["failure"]["message"]
+    assert message["failure"]["message"].endswith("found no sensors; wanted at least one")
+
+
+@pytest.mark.parametrize(
+    ("path", "folders"),
+    [
+        ("readings/{sensor}/{yyyy}/{MM}/{dd}/{HH}.csv", ["readings"]),
+        (
+            "readings/{yyyy}/{MM}/{dd}/{HH}/{sensor}.csv",
+            [f"readings/2026/01/01/{hour}" for hour in (10, 11, 12)],
+        ),
+    ],
+)
+def test_each_folder_of_a_window_is_listed_once(path: str, folders: list[str]) -> None:
+    class Listing(MemoryStore):
+        def list(self, prefix: str) -> Any:
+            asked.append(prefix)
+            return super().list(prefix)
+
+    asked: list[str] = []
+    store, span = Listing(), window("2026-01-01T10:00:00Z", "2026-01-01T13:00:00Z")
+    for sensor, hour in (("first", at(10)), ("last", at(12)), ("before", at(9)), ("after", at(13))):
+        store.put(readings_path(path, sensor, hour), b"")
+    source = ReadingsSource(path)
+    assert with_readings(store, source, span, "", Log()) == ["first", "last"]
+    assert asked == folders
+
+
 def test_sensors_of_shared_files_cannot_be_discovered(store: MemoryStore) -> None:
     told = order(resolve={"discover": {"from": "Readings"}}, readings={"path": "asa/{yyyy}/{HH}/*.csv"})
     assert "share files" in stage(store, told)[1]["failure"]["message"]
@@ -277,6 +316,28 @@ def test_the_sensors_are_those_of_when_the_readings_are_there(store: MemoryStore
     assert (message["readings"], pinned(store)) == ("Ready", ["late"])
 
 
+@pytest.mark.parametrize(
+    ("there", "on_timeout", "said"),
+    [
+        (False, "Score", "TimedOut"),
+        (True, "Score", "Ready"),
+        (False, "Fail", "Ready"),  # without the readings there were no list
+    ],
+)
+def test_an_attempt_that_finds_the_list_says_whether_the_readings_are_there(
+    store: MemoryStore, there: bool, on_timeout: str, said: str
+) -> None:
+    store.put("fleet.csv", b"sensor\na\n")
+    stage(store, order(resolve={"table": "fleet.csv"}))
+    if there:
+        store.put("readings/2026/01/01/12/_SUCCESS", b"")
+    clock = Clock(at(13, 5))
+    told = order(waitFor=waiting(onTimeout=on_timeout), resolve={"table": "fleet.csv"})
+    code, message = stage(store, told, clock)
+    assert (code, message["readings"], message["sensors"]["total"]) == (Exit.OK, said, 1)
+    assert clock.slept == []
+
+
 def test_storage_that_is_away_is_waited_for_and_one_that_refuses_is_not(store: MemoryStore) -> None:
     class Away(MemoryStore):
         error: Exception | None = UnavailableError("storage answered 503")
@@ -388,6 +449,22 @@ def test_another_threshold_or_model_is_another_prediction(pods: Pods) -> None:
         assert pods.run(scoring(sensors, run=run)) == Exit.OK
         fingerprints.add(pods.store.head("predictions/2026/01/01/12/a.parquet").metadata["fingerprint"])
     assert len(fingerprints) == 3
+
+
+def test_a_score_at_the_table_s_threshold_is_an_anomaly(pods: Pods) -> None:
+    put_sensor(pods.store, "a")
+    path = "predictions/2026/01/01/12/a.parquet"
+    border = ""
+    for number in range(2):
+        run = work([])["run"] | {"uid": f"run-{number}"}
+        pods.store.put("fleet.csv", f"sensor,threshold\na,{border}\n".encode())
+        assert pods.run(preparing(resolve={"table": "fleet.csv"}, run=run)) == Exit.OK
+        sensors = in_store(pods.message(), 0, 1) | {"store": f"runs/run-{number}/sensors"}
+        assert pods.run(scoring(sensors, run=run)) == Exit.OK
+        rows = pq.read_table(io.BytesIO(pods.store.get(path).data)).to_pylist()
+        border = repr(max(row["score"] for row in rows))
+    assert [row["prediction"] for row in rows] == [int(row["score"] >= float(border)) for row in rows]
+    assert sum(row["prediction"] for row in rows) > 0
 
 
 def test_a_list_that_was_changed_is_not_scored(pods: Pods) -> None:

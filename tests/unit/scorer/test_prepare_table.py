@@ -66,6 +66,13 @@ def test_csv(delimiter: str, end: str) -> None:
     assert read(gzip.compress(text.encode())) == EVERYTHING
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_csv_with_its_header_in_quotes(delimiter: str, mark: str) -> None:
+    text = '"place, or site";"sensor";"threshold"\n"x";"a";"0.25"\n'.replace(";", delimiter)
+    assert read(mark + text) == [Listed("a", Given(threshold=0.25))]
+
+
 def test_csv_with_quotes_and_line_ends_in_a_cell() -> None:
     assert read('sensor,comment\na,"one\ntwo, ""three"""\nb,\u2028\n') == [Listed("a"), Listed("b")]
 
@@ -161,9 +168,10 @@ def test_a_sensor_may_stand_there_for_several_times_if_only_one_is_the_window_s(
         ("sensor,valid_from\na,x\n", "found column 'valid_from'; wanted it to be called validFrom"),
         ("Sensor\na\n", "found column 'Sensor'; wanted it to be called sensor"),
         ("sensor,model,model\na,x,y\n", "found column model twice"),
-        ("name,model\na,x\n", "found columns 'name', 'model'; wanted one called sensor"),
-        ("", "found columns none; wanted one called sensor"),
+        ("name,model\na,x\n", "found no column sensor; wanted one"),
+        ("", "found no column sensor; wanted one"),
         ('sensor\n"a\n', "found what is no CSV"),
+        ('"sensor\n', "found what is no CSV"),
         (b"sensor\n\xff\n", "wanted UTF-8"),
         (gzip.compress(b"sensor\na\n")[:-9], "table tables/fleet are gzip that ends in its middle"),
         (b"PAR1rubbish", "found Parquet that cannot be decoded"),
@@ -178,6 +186,30 @@ def test_a_sensor_may_stand_there_for_several_times_if_only_one_is_the_window_s(
 )
 def test_what_is_wrong_names_row_column_found_and_wanted(text: str | bytes, said: str) -> None:
     assert said in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"host,hunter2\nh,hunter2\n",
+        b"runtime,hunter2\nh,hunter2\n",
+        b'"hunter2\n',
+        b"hunter2,\xffhunter2\n",
+        b"hunter2" * 300_000,
+        gzip.compress(b"hunter2" * 300_000),
+        parquet({"host": ["hunter2"], "hunter2": ["hunter2"]}),
+        parquet({"hunter2": pa.array([], pa.string())}),
+    ],
+)
+def test_of_a_file_without_sensors_nothing_is_quoted(data: bytes) -> None:
+    assert "hunter2" not in refusal(data)
+
+
+@pytest.mark.parametrize("options", [{}, {"version": "1.0", "compression": "none"}])
+def test_an_empty_table_has_no_sensors(options: dict[str, Any]) -> None:
+    columns = {"sensor": pa.array([], pa.string()), "threshold": pa.array([], pa.float64())}
+    assert read(parquet(columns, **options)) == []
+    assert read("sensor,threshold\n") == []
 
 
 def test_numbers_of_any_kind_are_thresholds() -> None:
