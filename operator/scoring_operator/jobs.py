@@ -222,7 +222,7 @@ def left_config_map(run: Run, left: Left) -> Json:
 
 def left_of(spec: Spec, config_map: Json) -> Left:
     """What is pinned there. Raises `KeyError` and `ValueError` for what is no such ConfigMap."""
-    data = config_map["data"]
+    data = config_map.get("data") or {}
     return Left(spec.sensors.failed_of_uid, data[LIST_KEY], json.loads(data[DECISIONS_KEY]))
 
 

@@ -49,6 +49,7 @@ class Lease:
         self._got = asyncio.Event()
         self._ours: Json | None = None  # as we wrote it last
         self._renewed: float | None = None  # when that was begun
+        self._transitions = 0  # how often it had changed hands when we wrote it last
         self._other = ("", 0.0)  # the version in which we saw it held by somebody else, and since when
         self.why = ""  # we do not act, in words
 
@@ -75,6 +76,7 @@ class Lease:
             await asyncio.Event().wait()
         pause = self._settings.duration_seconds / RENEWALS
         while True:
+            begun = self._clock()
             try:
                 async with asyncio.timeout(pause):
                     await self._renew()
@@ -89,7 +91,8 @@ class Lease:
                 self._say(f"{self._place} cannot be renewed: no answer within {pause:.1f} s")
             if self.held:
                 self._got.set()
-            await asyncio.sleep(pause)
+            # A try that got no answer has taken the pause: one more would be all that we may act without.
+            await asyncio.sleep(max(0.0, pause - (self._clock() - begun)))
 
     async def release(self) -> None:
         """Let go, so that whoever comes next need not wait. Not being able to costs no more than that."""
@@ -117,14 +120,20 @@ class Lease:
         if found is not None and self._others(found, begun):
             return
         self._ours = await self._write(found, holder=self._identity)
+        self._transitions = _transitions(self._ours["spec"])
         if self._renewed is None:
             log.info("%s is ours, %s", self._place, self._identity)
         self._renewed, self.why = begun, ""
 
     def _others(self, found: Json, now: float) -> bool:
-        """Whether it is held by somebody else, who may still act."""
+        """Whether it is held by somebody else, who may still act.
+
+        Raises `LeaseLost` if it was ours and has been somebody else's since, who may have let go again.
+        """
         spec = found.get("spec") or {}
         holder = str(spec.get("holderIdentity") or "")
+        if not holder and self._renewed is not None and _transitions(spec) != self._transitions:
+            raise LeaseLost(f"{self._place} was somebody else's meanwhile, who has let go of it")
         if holder in ("", self._identity):
             return False
         if self._renewed is not None:
@@ -147,10 +156,14 @@ class Lease:
             "leaseDurationSeconds": self._settings.duration_seconds,
             "acquireTime": moment if taken else before.get("acquireTime") or moment,
             "renewTime": moment,
-            "leaseTransitions": int(before.get("leaseTransitions") or 0) + (taken and found is not None),
+            "leaseTransitions": _transitions(before) + (taken and found is not None),
         }
         name, namespace = self._settings.name, self._settings.namespace
         if found is None:
             body = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
             return await self._cluster.create(LEASES, namespace, body)
         return await self._cluster.replace(LEASES, namespace, name, found | {"spec": spec})
+
+
+def _transitions(spec: Json) -> int:
+    return int(spec.get("leaseTransitions") or 0)

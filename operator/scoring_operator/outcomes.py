@@ -200,8 +200,9 @@ def _sensor(
     last: PodRecord,
     known: tuple[str, str] | None,
 ) -> SensorOutcome:
-    sentence = sentences.get(name) or sentences.get("", "")
+    sentence = sentences.get(name, "")
     if state is State.UNDECIDED:
+        sentence = sentence or sentences.get("", "")  # another attempt may have decided the others
         cause, why = known or cause_of(last, next(iter(sentences.values()), ""))
         if reason in NOT_OF_A_CAUSE or not reason:
             return SensorOutcome(State.FAILED, cause, why)

@@ -43,7 +43,7 @@ async def pin(cluster: Cluster, run: Run, spec: Spec) -> Sensors:
     if run.status.stage == PREPARE and run.status.pinned is None:
         left = await cluster.get(CONFIG_MAPS, run.namespace, left_config_map_name(run))
         if left is not None and _owned(left, run.uid):
-            return InStore(left_of(spec, left))
+            return _of_left(spec, left)
     try:
         sensors = await _pinned(cluster, run, spec)
         if not isinstance(sensors, SensorSet):
@@ -77,6 +77,17 @@ async def _pinned(cluster: Cluster, run: Run, spec: Spec) -> SensorSet | InStore
             raise  # it was there and is gone: look again
         return _of_copy(run, copy)
     return sensors
+
+
+def _of_left(spec: Spec, left: Json) -> InStore | Unusable:
+    try:
+        return InStore(left_of(spec, left))
+    except (KeyError, ValueError) as error:
+        what = f"no key {error}" if isinstance(error, KeyError) else str(error)
+        name = left["metadata"]["name"]
+        return Unusable(
+            f"ConfigMap {name}: found {what}; wanted what run {spec.sensors.failed_of} left undone"
+        )
 
 
 def _of_copy(run: Run, copy: Json) -> SensorSet | Unusable:

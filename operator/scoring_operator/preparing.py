@@ -63,11 +63,12 @@ def prepare(at: Situation, spec: Spec, status: Status, listed: Chunks | InStore)
         case Make(strays):
             status = still(at, status)
             return Decision(status, (*strays, make(status)))
-        case Again(strays, notes):
-            again = replace(status, prepare_incarnation=number + 1)
+        case Again(strays, notes, cost):
+            again = replace(status, prepare_incarnation=number + 1, cost=status.cost + cost)
             calm = suspended if spec.suspend else still
             return Decision(calm(at, again), strays, notes=notes, after=0.0)
-        case GivenUp(reason, why, notes):
+        case GivenUp(reason, why, notes, cost):
+            status = replace(status, cost=status.cost + cost)
             own = ("JobRejected", "PendingDeadlineExceeded")
             return replace(_unprepared(at, status, reason, why, own), notes=notes)
         case Over(outcome, notes):

@@ -49,11 +49,12 @@ def publish(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> Decisi
             return step
         case Make(strays):
             return Decision(running(at, status), (*strays, Publish(chunks, number, told())))
-        case Again(strays, notes):
-            again = replace(status, publish_incarnation=number + 1)
+        case Again(strays, notes, cost):
+            again = replace(status, publish_incarnation=number + 1, cost=status.cost + cost)
             calm = suspended if spec.suspend else running
             return Decision(calm(at, again), strays, notes=notes, after=0.0)
-        case GivenUp(_, why, notes):
+        case GivenUp(_, why, notes, cost):
+            status = replace(status, cost=status.cost + cost)
             return replace(_unpublished(at, status, why), notes=notes)
         case Over(outcome, notes):
             status = record_published(status, outcome, at.settings.runtimes[spec.runtime].cpu_hour_price)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from scoring_operator.chunks import Chunks, InStore
-from scoring_operator.decision import Decision, Missing, Observed, PinSensors, Situation, Unusable
+from scoring_operator.chunks import Chunks, InStore, SensorListError
+from scoring_operator.decision import Decision, Missing, Observed, PinSensors, Sensors, Situation, Unusable
 from scoring_operator.jobs import sensors_config_map_name
 from scoring_operator.phases import (
     after_the_end,
@@ -45,7 +45,7 @@ def reconcile(run: Run, observed: Observed, settings: Settings, now: datetime) -
 
 
 def _decided(at: Situation) -> Decision:
-    run, observed = at.run, at.observed
+    run = at.run
     status = replace(run.status, observed_generation=run.generation)
     if run.deleting:
         return leaving(at)
@@ -59,7 +59,7 @@ def _decided(at: Situation) -> Decision:
         return failed(at, status, "Replaced", f"run {successor} of its concurrencyGroup takes its place")
     if not status.begun and (not_yet := _not_yet(at, run.spec, status)):
         return not_yet
-    match stored_chunks(status, run.spec) or observed.sensors:
+    match _listed(at, run.spec, status):
         case None:
             return Decision(status, (PinSensors(),))
         case Missing() as missing:
@@ -72,6 +72,14 @@ def _decided(at: Situation) -> Decision:
             status = _begun(at, run.spec, status, chunks)
             stage = {PREPARE: prepare, PUBLISH: publish}.get(status.stage, score)
             return stage(at, run.spec, status, chunks)
+
+
+def _listed(at: Situation, spec: Spec, status: Status) -> Sensors | None:
+    """The run's sensors: of a list in the store by what the status says of it, else as they were found."""
+    try:
+        return stored_chunks(status, spec) or at.observed.sensors
+    except SensorListError as error:
+        return Unusable(f"status.sensorSet: {error}")
 
 
 def _not_yet(at: Situation, spec: Spec, status: Status) -> Decision | None:

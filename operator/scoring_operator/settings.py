@@ -140,7 +140,9 @@ class Timing:
     """How patient the operator is. Seconds, but for the debounce. Shortened in tests only."""
 
     debounce_milliseconds: int = 200  # bundles the events of many pods into one reconcile
-    status_seconds: int = 1  # between two status writes of a run; three times that with little to tell
+    # between two status writes of a run; three times that with little to tell. Meanwhile outcomes are only in
+    # memory, and their Jobs may be deleted: what a restart then loses is scored again.
+    status_seconds: int = 1
     resync_seconds: int = 60  # a missed event is made good within a minute; a list costs little
     outcome_grace_seconds: int = 10  # a Job's end may be seen before its pod's message
     sensors_grace_seconds: int = 60  # `kubectl apply -f folder/` may create the run before its ConfigMap
@@ -311,7 +313,7 @@ def _lease(section: Section) -> LeaseSettings:
 def _timing(section: Section) -> Timing:
     timing = Timing(
         debounce_milliseconds=section.number("debounceMilliseconds", Timing.debounce_milliseconds, 0, 60_000),
-        status_seconds=section.number("statusSeconds", Timing.status_seconds, 0, 3600),
+        status_seconds=section.number("statusSeconds", Timing.status_seconds, 0, 15),
         resync_seconds=section.number("resyncSeconds", Timing.resync_seconds, 1, 86_400),
         outcome_grace_seconds=section.number("outcomeGraceSeconds", Timing.outcome_grace_seconds, 0, 3600),
         sensors_grace_seconds=section.number("sensorsGraceSeconds", Timing.sensors_grace_seconds, 0, 86_400),

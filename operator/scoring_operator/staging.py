@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from scoring_operator.decision import (
@@ -21,7 +21,8 @@ from scoring_operator.outcomes import StageMessage, StageOutcome, all_seen
 from scoring_operator.phases import suspended
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.spec import Spec
-from scoring_operator.status import Status
+from scoring_operator.status import Cost, Status
+from scoring_operator.tally import cost_of_lost
 from scoring_operator.unread import Unread, told, unread
 
 STARVED_SECONDS = 2.0
@@ -59,15 +60,17 @@ class Again:
 
     strays: tuple[Action, ...]
     notes: tuple[str, ...]
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """It will never be done."""
+    """It will never be done. `cost` is what it cost if it has ended; one that is deleted is counted then."""
 
     reason: str
     why: str
     notes: tuple[str, ...] = ()
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def _finished(
     if step is Unread.READ:
         return Decision(still(at, status), (*strays, ReadPods(seen.job)))
     notes = (*refused, told(seen, step))
+    price = at.settings.runtimes[spec.runtime].cpu_hour_price
+    cost = cost_of_lost([(seen.job, seen.pods)], price)
     if step is Unread.LOST:
-        return GivenUp("OutcomeLost", notes[-1], notes)
-    return Again(strays, notes)
+        return GivenUp("OutcomeLost", notes[-1], notes, cost)
+    return Again(strays, notes, cost)

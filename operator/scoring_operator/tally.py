@@ -11,7 +11,7 @@ from scoring_operator.histogram import Histogram
 from scoring_operator.outcomes import ChunkOutcome, PrepareOutcome, PublishOutcome, Usage, usage
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.spec import Spec
-from scoring_operator.status import FAILURES_LIMIT, REASONS_LIMIT, Cost, Failure, Status
+from scoring_operator.status import FAILURES_LIMIT, REASONS_LIMIT, SCORE, Cost, Failure, Status
 
 MILLI_CPU_HOUR = 3_600_000  # thousandths of a CPU-second in a CPU-hour
 
@@ -98,7 +98,8 @@ def cost_of_lost(found: Iterable[tuple[JobRecord, Iterable[PodRecord]]], cpu_hou
 def count_stopped(at: Situation, decision: Decision) -> Decision:
     """With what the pods of Jobs cost that are to be deleted: nobody sees their end, so it is estimated.
 
-    Of a pod that runs it is the time since its Job was made; what ended before it was seen.
+    Of a pod that runs it is the time since its Job was made, or since the pod before it ended, whose end was
+    seen. What the Job of a recorded chunk cost is counted with its outcome.
     """
     spec = at.run.spec
     runtime = at.settings.runtimes.get(spec.runtime) if isinstance(spec, Spec) else None
@@ -108,11 +109,14 @@ def count_stopped(at: Situation, decision: Decision) -> Decision:
         return decision
     cost = decision.status.cost
     for job in new:
+        if job.chunk in decision.status.done:
+            continue
         seen = at.observed.jobs.get((job.chunk, job.incarnation))
-        if seen is not None and job.chunk not in decision.status.done:
-            cost += cost_of(usage(job, seen.pods), runtime.cpu_hour_price)
+        pods = seen.pods if seen is not None else ()
+        cost += cost_of(usage(job, pods), runtime.cpu_hour_price)
         if job.runs:
-            seconds = max(0, int((at.now - job.created).total_seconds()))
+            since = max((job.created, *(pod.ended for pod in pods if pod.ended)))
+            seconds = max(0, int((at.now - since).total_seconds()))
             guess = cost_of(Usage(seconds, seconds * job.cpu_milli), runtime.cpu_hour_price)
             cost += replace(guess, estimated=seconds)
     status = replace(decision.status, cost=cost)
@@ -120,10 +124,13 @@ def count_stopped(at: Situation, decision: Decision) -> Decision:
 
 
 def estimate_nodes(at: Situation, decision: Decision) -> Decision:
-    """With what nodes take beside their pods' time: as many as hold the most Jobs that were unfinished."""
+    """With what nodes take beside their pods' time: as many as hold the most Jobs that were unfinished.
+
+    The Jobs of other stages run beside the scoring pool, on nodes that are there anyway.
+    """
     spec = at.run.spec
     runtime = at.settings.runtimes.get(spec.runtime) if isinstance(spec, Spec) else None
-    if runtime is None or runtime.node is None or decision.status.ended:
+    if runtime is None or runtime.node is None or decision.status.stage != SCORE:
         return decision
     node, cost = runtime.node, decision.status.cost
     nodes = -(-decision.status.active_jobs // node.pods)

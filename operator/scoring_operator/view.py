@@ -3,6 +3,10 @@
 It is fed by streams and may be late, never wrong for ever: each record carries its resourceVersion, an older
 one does not replace a newer one, and a full list takes away what is not in it any more. What a run's status
 has recorded is dropped, so that memory follows the work that is open and not the Jobs that exist.
+
+A Job that is deleted before its outcome is recorded (a status may be long in being written, a Job has a time
+to live) stays if its pods' ends were seen: they are the only copy of what it did, and nothing has to be done
+twice.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ class View:
         self._pods: dict[Place, PodRecord] = {}
         self._pods_of: dict[str, set[Place]] = {}  # by the Job's UID
         self._pods_read: set[str] = set()  # UIDs of Jobs
+        self._deleted: set[Place] = set()  # Jobs that are kept for their outcome
         self._unfinished: set[Place] = set()
         self._unfinished_in: Counter[str] = Counter()  # by namespace
         self._gone: dict[str, None] = {}  # UIDs of Jobs that were deleted, the latest ones, in order
@@ -65,12 +70,14 @@ class View:
         self._tell_group(old, run)
 
     def drop_run(self, key: Key, uid: str) -> None:
-        """Forget a run that is deleted; its Jobs go when their own deletion is seen."""
+        """Forget a run that is deleted; its Jobs go when their own deletion is seen, or was seen before."""
         run = self._runs.get(key)
         if run is not None and run.uid == uid:
             del self._runs[key]
             self._keys.pop(uid, None)
             self._groups.drop(run)
+            for place in self._jobs_of.get(uid, set()) & self._deleted:
+                self._forget_job(place)
             self._changed(key)
             self._tell_group(run, None)
 
@@ -127,12 +134,16 @@ class View:
         return uid in self._job_places
 
     def drop_job(self, place: Place) -> None:
-        """Forget a Job that is deleted."""
+        """Forget a Job that is deleted, unless it is finished and its outcome known but not recorded."""
         job = self._jobs.get(place)
-        if job is not None:
-            self._bury(job.uid)
-            self._forget_job(place)
-            self._tell(job.run_uid)
+        if job is None or place in self._deleted:
+            return
+        self._bury(job.uid)
+        if self._known(job):
+            self._deleted.add(place)
+            return
+        self._forget_job(place)
+        self._tell(job.run_uid)
 
     def bury_job(self, place: Place, uid: str) -> None:
         """Forget a Job that was deleted, also if it was never seen here."""
@@ -220,6 +231,15 @@ class View:
 
     # Housekeeping
 
+    def _known(self, job: JobRecord) -> bool:
+        """Whether the finished Job's pods that were seen tell its outcome, as far as can be told unread.
+
+        Should they not tell it, then it is made again under its next incarnation, as if it were still there.
+        """
+        pods = [self._pods[place] for place in self._pods_of.get(job.uid, ())]
+        tells = any(pod.text for pod in pods) or (job.state == "Failed" and bool(pods))
+        return job.run_uid in self._keys and not job.unfinished and tells
+
     def _count(self, place: Place, unfinished: bool) -> None:
         if unfinished and place not in self._unfinished:
             self._unfinished.add(place)
@@ -249,6 +269,7 @@ class View:
         if job is None:
             return
         self._count(place, False)
+        self._deleted.discard(place)
         self._job_places.pop(job.uid, None)
         self._pods_read.discard(job.uid)
         places = self._jobs_of.get(job.run_uid, set())

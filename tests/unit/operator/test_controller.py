@@ -356,6 +356,42 @@ async def test_what_the_api_will_never_take_ends_the_run_with_its_words(at: Sett
     assert at.api.count("POST", "/jobs") == 1
 
 
+async def test_an_outcome_outlives_its_job_while_the_status_cannot_be_written(at: Setting) -> None:
+    at.apply()
+    await until(lambda: len(at.jobs) == 3)
+    refused = at.api.count("PATCH")
+    at.api.fault = lambda request: status(503, "ServiceUnavailable") if request.method == "PATCH" else None
+    at.end_jobs()
+    await until(lambda: at.api.count("PATCH") > refused)
+    for job in at.jobs:  # its time to live is over
+        name = job["metadata"]["name"]
+        at.api.drop(f"{JOBS_PATH}/{name}")
+        at.controller.view.drop_job(("scoring", name))
+        at.controller.view.drop_pod(("scoring", name))
+    at.api.fault = lambda _: None
+    await at.over()
+    assert at.status["counts"]["scored"] == 3
+    assert at.api.count("POST", "/jobs") == 4  # and the one that publishes
+
+
+async def test_a_deleted_job_whose_message_cannot_be_read_is_made_again(at: Setting) -> None:
+    at.apply(sensors={"names": ["a"]})
+    await until(lambda: len(at.jobs) == 1)
+    at.api.fault = lambda request: status(503, "X") if request.path.endswith("/pods") else None
+    job, name = at.jobs[0], at.jobs[0]["metadata"]["name"]
+    at.end(job, a_message(run="somebody-else's"))
+    await until(lambda: at.api.count("GET", "/pods"))
+    at.api.drop(f"{JOBS_PATH}/{name}")
+    at.api.drop(PODS.path("scoring", name))
+    at.controller.view.drop_job(("scoring", name))
+    at.api.fault = lambda _: None
+    await until(lambda: at.jobs)
+    assert at.status["incarnations"] == {"0": 1}
+    at.end(at.jobs[0], a_message(incarnation=1))
+    await at.over()
+    assert at.status["counts"]["scored"] == 1
+
+
 async def test_an_outcome_that_was_not_seen_is_read(at: Setting) -> None:
     at.apply()
     await until(lambda: len(at.jobs) == 3)

@@ -8,22 +8,28 @@ from typing import Any
 
 import pytest
 
+from scoring_operator.chunks import InStore
 from scoring_operator.decision import Decision, DeleteJob, Observation, Observed
+from scoring_operator.ranges import RangeSet
 from scoring_operator.reconcile import reconcile
+from scoring_operator.records import PREPARES, PUBLISHES, JobRecord
 from scoring_operator.resource import Run
 from scoring_operator.settings import NodeCost
 from scoring_operator.status import Cost
 from scoring_operator.status_json import of_api, to_api
+from scoring_operator.unread import INCARNATIONS
 from unit.operator import given as values
 from unit.operator.given import (
     NOW,
     a_finished_job,
     a_job,
     a_pod,
+    a_publish_job,
     a_run,
     after,
     chunks_of,
     pinned,
+    publishing,
     seen,
     sensors,
     spec_of,
@@ -61,7 +67,16 @@ def test_attempts_that_ended_before_their_job_is_deleted_count_as_seen() -> None
     job = running(0)
     pod = a_pod(job, scheduled=after(-30), started=after(-30), ended=after(-20))
     cost = decide(suspended(), Observation(job, (pod,))).status.cost
-    assert (cost.pod_seconds, cost.estimated) == (10 + 40, 40)
+    assert (cost.pod_seconds, cost.estimated) == (10 + 20, 20)
+
+
+def test_a_recorded_chunks_job_that_is_deleted_is_not_counted_again() -> None:
+    job = running(0)
+    pod = a_pod(job, scheduled=after(-30), started=after(-30), ended=after(-20))
+    status = pinned(ABC, done=RangeSet.of([0]), scored=1, cost=Cost(pod_seconds=10))
+    decision = decide(a_run(status), Observation(job, (pod,)))
+    assert DeleteJob(job) in decision.actions
+    assert decision.status.cost == status.cost
 
 
 def test_what_is_deleted_is_counted_once_however_often_it_is_asked_for() -> None:
@@ -108,6 +123,30 @@ def test_what_nodes_take_besides_is_estimated_for_the_most_jobs_at_once(jobs: in
     assert of_api(to_api(status)).cost == status.cost
     fewer = reconcile(replace(run, status=status), replace(observed, jobs={}), priced_nodes(), NOW).status
     assert fewer.cost.node_seconds == 800 * nodes
+
+
+@pytest.mark.parametrize("job", [a_job(PREPARES, runs=True), a_publish_job(runs=True)])
+def test_the_jobs_of_other_stages_take_no_scoring_node(job: JobRecord) -> None:
+    prepares = job.chunk == PREPARES
+    run = a_run(pinned(ABC, stage="Prepare", pinned=None) if prepares else publishing(ABC))
+    listed = InStore() if prepares else chunks_of(ABC, spec_of(run))
+    status = reconcile(run, Observed(listed, jobs=seen(job)), priced_nodes(), NOW).status
+    assert (status.active_jobs, status.cost.node_seconds) == (1, 0)
+
+
+@pytest.mark.parametrize("incarnation", [0, INCARNATIONS - 1], ids=["made again", "given up"])
+@pytest.mark.parametrize("number", [PREPARES, PUBLISHES])
+def test_a_stages_job_whose_outcome_is_lost_has_cost_what_it_did(number: int, incarnation: int) -> None:
+    ended: Any = {"state": "Complete", "finished": after(-60), "attempts": 1, "cpu_milli": 100}
+    job = a_job(number, incarnation, **ended)
+    pod = a_pod(job, "no message", scheduled=after(-70), started=after(-70), ended=after(-60))
+    tried: Any = {"prepare_incarnation": incarnation, "publish_incarnation": incarnation}
+    prepares = number == PREPARES
+    begun = pinned(ABC, stage="Prepare", pinned=None, **tried) if prepares else publishing(ABC, **tried)
+    listed = InStore() if prepares else chunks_of(ABC, spec_of(a_run()))
+    decision = decide(a_run(begun), Observation(job, (pod,), pods_read=True), sensors=listed)
+    assert decision.status.ended == (incarnation > 0)
+    assert decision.status.cost == Cost(pod_seconds=10, cpu_ms=1000)
 
 
 def test_without_word_of_the_nodes_nothing_is_estimated() -> None:

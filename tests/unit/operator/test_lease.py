@@ -92,6 +92,44 @@ async def test_the_first_stops_before_the_second_may_begin_and_ends_when_it_sees
             await first.keep()  # its write is refused; it looks, and sees
 
 
+async def test_one_that_somebody_else_has_had_and_released_is_lost(desk: Desk) -> None:
+    first, second = desk.lease("a"), desk.lease("b")
+    await first._renew()
+    await second._renew()
+    desk.clock.now += 15
+    await second._renew()
+    await second.release()
+    with pytest.raises(LeaseLost, match="was somebody else's meanwhile"):
+        async with asyncio.timeout(60):
+            await first.keep()
+
+
+async def test_one_that_was_let_go_of_before_we_had_it_is_ours(desk: Desk) -> None:
+    before, first = desk.lease("b"), desk.lease("a")
+    await before._renew()
+    await before.release()
+    await first._renew()
+    await first._renew()
+    assert first.held
+    assert desk.spec["leaseTransitions"] == 1
+
+
+async def test_after_a_try_that_took_long_the_next_comes_at_once(desk: Desk) -> None:
+    first = desk.lease("a", seconds=600)
+    await first._renew()
+
+    def long(_: object) -> Any:
+        desk.api.fault = lambda _: None
+        desk.clock.now += 200
+        return status(503, "ServiceUnavailable")
+
+    desk.api.fault = long
+    keeping = asyncio.create_task(first.keep())
+    await until(lambda: desk.clock.now == 1200 and first.age() == 0)
+    keeping.cancel()
+    assert (first.held, first.why) == (True, "")
+
+
 async def test_a_pod_whose_container_was_killed_goes_on_at_once(desk: Desk) -> None:
     await desk.lease("a")._renew()
     again = desk.lease("a")

@@ -124,6 +124,19 @@ def test_attempts_that_decide_different_sensors_add_up() -> None:
     assert told(outcome(job, PACK, first, second)) == [("Scored", "")] * 3
 
 
+def test_what_is_said_of_the_whole_pack_is_not_said_of_sensors_that_a_later_attempt_decided() -> None:
+    job = failed_job(attempts=2)
+    why = "runs/x/sensors: 503 ServerBusy"
+    nobodys = [{"sensor": "#0", "reason": "StorageUnavailable", "message": why, "place": 0}]
+    none = a_message("3U", UNDECIDED, rows=NO_ROWS, anomalies=0, failures=nobodys)
+    some = a_message("NSU", LEGEND | UNDECIDED)
+    pods = (a_failed_pod(job, 75, none, number=0), a_failed_pod(job, 75, some, number=1))
+    found = outcome(job, PACK, *pods)
+    assert found is not None
+    sentences = [sensor.sentence for sensor in found.sensors]
+    assert sentences == ["sensor a has no readings in the window", "", why]
+
+
 def test_a_pod_that_cannot_begin_says_why() -> None:
     job = failed_job()
     why = "connection string names another account"

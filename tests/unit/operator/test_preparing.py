@@ -100,6 +100,14 @@ def why(status: Status, kind: str) -> str:
     return status.conditions[kind].reason
 
 
+def test_a_status_without_its_shards_ends_the_run_in_words() -> None:
+    body = to_api(decide(begun(output=SHARDS), jobs=seen(has_prepared(shards=(1, 1, 1)))).status)
+    del body["sensorSet"]["shards"]
+    status = decide(a_run(of_api(body), sensors=TABLE, output=SHARDS)).status
+    assert why(status, "Failed") == "InvalidSensors"
+    assert "status.sensorSet: found 0 shards" in status.conditions["Failed"].message
+
+
 # Into it
 
 

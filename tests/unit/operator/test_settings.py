@@ -141,6 +141,7 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
         ("currency", "euro", "settings.currency is 'euro'; wanted three letters such as EUR"),
         ("stages.image", "x", "settings.stages.image is not known"),
         ("http.port", 70000, "settings.http.port is 70000; wanted a whole number from 0 to 65535"),
+        ("timing.statusSeconds", 16, "statusSeconds is 16; wanted a whole number from 0 to 15"),
         ("timing.patience", 1, "settings.timing.patience is not known"),
     ],
 )

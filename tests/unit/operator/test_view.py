@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from scoring_operator.ranges import RangeSet
+from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.resource import Key, Run
 from scoring_operator.view import View
 from unit.operator.given import (
@@ -143,8 +144,77 @@ def test_a_message_outlives_its_pod_while_it_is_waited_for(view: View) -> None:
     view.drop_pod(("scoring", a_pod(job).name))
     view.replace_pods(None, [], 9999)
     assert view.jobs_of(a_run())[0, 0].pods[0].text == "said"
+
+
+def nothing_is_kept(view: View) -> bool:
+    return not (
+        view._jobs or view._jobs_of or view._job_places or view._pods or view._pods_of or view._deleted
+    )
+
+
+def test_an_outcome_outlives_its_job_until_it_is_recorded(view: View, changes: Changes) -> None:
+    """A Job's time to live may be over before the run's status is written."""
+    view.put_run(a_run())
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job, "said"))
+    changes.clear()
+    view.bury_job(("scoring", job.name), job.uid)
+    view.drop_pod(("scoring", a_pod(job).name), a_pod(job, "said"))
+    view.replace_jobs(None, [], 9999)
+    assert view.jobs_of(a_run())[0, 0].pods == (a_pod(job, "said"),)
+    assert changes.taken() == []
+    view.put_run(later(a_run(pinned(sensors(), done=RangeSet.of([0]))), 101))
+    assert nothing_is_kept(view)
+
+
+def test_outcomes_of_deleted_jobs_go_with_their_run(view: View) -> None:
+    view.put_run(a_run())
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job, "said"))
     view.drop_job(("scoring", job.name))
-    assert view._pods == {}
+    view.drop_run(KEY, a_run().uid)
+    assert nothing_is_kept(view)
+
+
+@pytest.mark.parametrize(
+    ("job", "pods"),
+    [
+        (a_job(0), (a_pod(a_job(0), "said"),)),
+        (a_finished_job(0), ()),
+        (a_finished_job(0), (a_pod(a_job(0), ""),)),
+        (a_finished_job(0, "Failed"), ()),
+    ],
+    ids=["is not finished", "has no pod", "has no message", "failed without a pod"],
+)
+def test_a_deleted_job_is_forgotten_that(view: View, job: JobRecord, pods: tuple[PodRecord, ...]) -> None:
+    view.put_run(a_run())
+    view.put_job(job)
+    for pod in pods:
+        view.put_pod(pod)
+    view.drop_job(("scoring", job.name))
+    assert nothing_is_kept(view)
+
+
+def test_a_deleted_job_of_a_run_that_is_not_known_is_forgotten(view: View) -> None:
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job, "said"))
+    view.drop_job(("scoring", job.name))
+    assert nothing_is_kept(view)
+
+
+def test_a_job_made_anew_takes_the_place_of_one_that_was_deleted(view: View) -> None:
+    view.put_run(a_run())
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job, "said"))
+    view.drop_job(("scoring", job.name))
+    view.put_job(a_job(0, uid="another", version=900))
+    assert view.jobs_of(a_run())[0, 0].pods == ()
+    view.drop_job(("scoring", job.name))
+    assert nothing_is_kept(view)
 
 
 def test_a_pod_may_be_seen_for_the_first_time_when_it_is_deleted(view: View) -> None:
