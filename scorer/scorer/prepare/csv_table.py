@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from scorer.prepare.columns import SENSOR, Row, wanted_columns
 from scorer.prepare.errors import SensorsError
-from scorer.prepare.table import SENSOR, Row, wanted_columns
 from scorer.readings.text import line_blocks, text_pieces
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from scorer.parquet import open_parquet
+from scorer.prepare.columns import Row, wanted_columns
 from scorer.prepare.errors import SensorsError
-from scorer.prepare.table import Row, wanted_columns
 from scorer.readings.footer import largest_page, read_footer
 from scorer.readings.ranges import RangedFile
 

@@ -15,17 +15,20 @@ own and passed over, but for those that would be taken for one of these, and for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scorer.contract.outcome import SensorError
 from scorer.contract.paths import is_sensor_name
 from scorer.contract.sensors import Given
 from scorer.contract.work import MAX_RUN_SENSORS
 from scorer.listed import MAX_WORD, Listed
+from scorer.prepare.columns import SENSOR, Row
+from scorer.prepare.csv_table import csv_rows
 from scorer.prepare.errors import SensorsError
+from scorer.prepare.parquet_table import parquet_rows
 from scorer.sources import SharedFile
 from scorer.storage import NotFoundError, UnavailableError
 
@@ -34,16 +37,9 @@ if TYPE_CHECKING:
     from scorer.storage import Store
     from scorer.window import Window
 
-SENSOR = "sensor"
-COLUMNS = (SENSOR, "validFrom", "validTo", "model", "threshold", "group", "owner")
-NOT_YET = ("runtime", "inputs", "params")
-"""Columns that would change what a sensor's pod does, and that nothing acts on."""
 NAME = "1 to 63 letters, digits, '.', '_' and '-', beginning and ending with a letter or digit"
 WHOLE_BYTES = 1024 * 1024
 """Of a table that is asked for in one go."""
-
-Row = Mapping[str, Any]
-"""A row's cells by column: text of CSV, Arrow's values of Parquet; None or an empty text is an empty cell."""
 
 
 def read_table(store: Store, path: str, span: Window, log: Log) -> list[Listed]:
@@ -53,14 +49,7 @@ def read_table(store: Store, path: str, span: Window, log: Log) -> list[Listed]:
     """
     try:
         file = _file(store, path)
-        if file.read_range(0, 4) == b"PAR1":
-            from scorer.prepare.parquet_table import parquet_rows
-
-            rows = parquet_rows(file)
-        else:
-            from scorer.prepare.csv_table import csv_rows
-
-            rows = csv_rows(file)
+        rows = parquet_rows(file) if file.read_range(0, 4) == b"PAR1" else csv_rows(file)
         return list(_taking_part(path, rows, span, log))
     except NotFoundError as error:
         raise SensorsError(f"table {path}: found nothing there; wanted Parquet or CSV") from error
@@ -77,32 +66,6 @@ def _file(store: Store, path: str) -> SharedFile:
     if blob.etag != head.etag:
         raise UnavailableError(f"{path} was changed while it was being read")
     return SharedFile(store, path, blob.etag, len(blob.data), blob.data)
-
-
-def wanted_columns(path: str, found: Iterable[str], log: Log | None = None) -> tuple[str, ...]:
-    """Those of the table's columns that mean something here. Raises SensorsError.
-
-    Of a file without a column of sensors nothing is quoted: the path may be of any object of the store.
-    """
-    names = list(found)
-    if not any(_plain(name) == _plain(SENSOR) for name in names):
-        raise SensorsError(f"table {path}: found no column {SENSOR}; wanted one")
-    for name in names:
-        alike = next((each for each in (*COLUMNS, *NOT_YET) if _plain(each) == _plain(name)), "")
-        if alike in NOT_YET:
-            found = f"found column {name[:80]!r}, which nothing acts on"
-            raise SensorsError(f"table {path}: {found}; wanted the table without it")
-        if alike and alike != name:
-            raise SensorsError(f"table {path}: found column {name[:80]!r}; wanted it to be called {alike}")
-        if alike and names.count(name) > 1:
-            raise SensorsError(f"table {path}: found column {name} twice; wanted it once")
-    if log and (others := [name[:40] for name in names if name not in COLUMNS]):
-        log.info(f"table {path}: columns passed over: {', '.join(map(repr, others[:10]))}")
-    return tuple(name for name in COLUMNS if name in names)
-
-
-def _plain(name: str) -> str:
-    return name.strip().replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
 def _taking_part(path: str, rows: Iterable[tuple[int, Row]], span: Window, log: Log) -> Iterator[Listed]:
