@@ -11,7 +11,7 @@ from scorer.contract.staging import encode_begun, encode_failure
 from scorer.contract.work import UsageError
 from scorer.logs import Lines, Log, LogBlob, log_path
 from scorer.outcome import MessageFile
-from scorer.storage import AddressError, open_store
+from scorer.storage import AddressError, DeniedError, StorageError, open_store
 from scorer.watch import watch
 
 if TYPE_CHECKING:
@@ -60,6 +60,15 @@ def staged_pod(
     say(message)
     log.info("finished", code=int(code), seconds=round(clock.seconds(), 3))
     return code
+
+
+def refused(error: UsageError | StorageError) -> tuple[Exit, str]:
+    """How a pod ends by an error that every stage can meet, and the reason that it gives."""
+    if isinstance(error, UsageError):
+        return Exit.USAGE, "Misconfigured"
+    if isinstance(error, DeniedError):
+        return Exit.PARTIAL, "StorageDenied"
+    return Exit.RETRY, "StorageUnavailable"
 
 
 def stages_ms(clock: Stopwatch) -> dict[str, int]:

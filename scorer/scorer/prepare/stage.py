@@ -17,8 +17,8 @@ from scorer.listed import list_path, pin, read_all
 from scorer.prepare.errors import NotReadyError, SensorsError
 from scorer.prepare.resolve import resolve, shard_sizes
 from scorer.prepare.wait import wait, waited
-from scorer.staged import stages_ms
-from scorer.storage import DeniedError, NotFoundError, StorageError
+from scorer.staged import refused, stages_ms
+from scorer.storage import NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from scorer.clock import Stopwatch
@@ -43,12 +43,8 @@ def main_stage(
         code, reason, why = Exit.USAGE, "InvalidSensors", str(error)
     except NotReadyError as error:
         code, reason, why = Exit.PARTIAL, "ReadingsNotReady", str(error)
-    except UsageError as error:
-        code, reason, why = Exit.USAGE, "Misconfigured", str(error)
-    except DeniedError as error:
-        code, reason, why = Exit.PARTIAL, "StorageDenied", str(error)
-    except StorageError as error:
-        code, reason, why = Exit.RETRY, "StorageUnavailable", str(error)
+    except (UsageError, StorageError) as error:
+        (code, reason), why = refused(error), str(error)
     else:
         log.info("prepared", sensors=prepared.total, readings=prepared.readings)
         return Exit.OK, encode_prepared(header, prepared, stages_ms(clock))

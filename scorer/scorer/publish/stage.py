@@ -12,8 +12,8 @@ from scorer.contract.work import UsageError
 from scorer.fence import Claim
 from scorer.listed import known
 from scorer.publish.run import publish
-from scorer.staged import stages_ms
-from scorer.storage import DeniedError, StorageError
+from scorer.staged import refused, stages_ms
+from scorer.storage import StorageError
 
 if TYPE_CHECKING:
     from scorer.clock import Stopwatch
@@ -31,12 +31,8 @@ def main_stage(
         order, sensors = known(store, order)
         decisions = read_decisions(order.decisions, len(sensors))
         published = publish(store, order, claim, decisions, sensors, log)
-    except UsageError as error:
-        code, reason, why = Exit.USAGE, "Misconfigured", str(error)
-    except DeniedError as error:
-        code, reason, why = Exit.PARTIAL, "StorageDenied", str(error)
-    except StorageError as error:
-        code, reason, why = Exit.RETRY, "StorageUnavailable", str(error)
+    except (UsageError, StorageError) as error:
+        (code, reason), why = refused(error), str(error)
     else:
         log.info("published", manifest=published.manifest, success=published.success)
         return Exit.OK, encode_published(header, published, stages_ms(clock))
