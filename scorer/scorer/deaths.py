@@ -15,15 +15,14 @@ to leave its detail. If it does not come back within that time, the attempt look
 that storage could tell the two apart. A sensor is then left out wrongly only if two attempts of its pack,
 both of which found storage there at first, lost it for so long.
 
-Sensors are worked on in order and finished ones are not repeated. So a sensor that the second attempt dies on
-was not finished by the first either: a death that left no name counts against the sensor that the next death
-names.
+A death may be nobody's fault: a node that is lost takes its pods along without a word. So a sensor that was
+in hand at one is suspected only, and scored last, when it can cost no other. One that is in hand at a second
+death as well is left out.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import NamedTuple
 
 from scorer.contract.outcome import Header
@@ -31,7 +30,7 @@ from scorer.outcome import outcome_path
 from scorer.storage import NotFoundError, Store
 
 DEATHS = 2
-"""A sensor in hand at so many is left out: the third of a Job's usual three attempts finishes the rest."""
+"""A sensor noted as in hand at so many is left out."""
 MAX_BYTES = 64 * 1024
 
 
@@ -71,7 +70,11 @@ class Deaths:
 
     def crashed(self, sensor: str) -> bool:
         """Whether the sensor was in hand at two deaths."""
-        return _in_hand_at_deaths(self._died)[sensor] >= DEATHS
+        return self._in_hand_at(sensor) >= DEATHS
+
+    def suspected(self, sensor: str) -> bool:
+        """Whether the sensor was in hand at a death, and is to wait until the others are done."""
+        return 0 < self._in_hand_at(sensor) < DEATHS
 
     def take(self, sensor: str) -> None:
         """Notes the sensor in hand if any attempt died before, else only that there is one.
@@ -83,6 +86,9 @@ class Deaths:
         elif self._to_note:
             self._write(None)
             self._to_note = False
+
+    def _in_hand_at(self, sensor: str) -> int:
+        return sum(note.sensor == sensor for note in self._died)
 
     def _ended(self, note: Note) -> bool:
         try:
@@ -96,19 +102,6 @@ class Deaths:
         self.noted = True  # also if the request fails: storage may have taken it and its answer been lost
         told = [{"attempt": note.attempt, "inHand": note.sensor} for note in notes]
         self._store.put(self._path, json.dumps({"attempts": told}).encode())
-
-
-def _in_hand_at_deaths(died: list[Note]) -> Counter[str]:
-    """Deaths by sensor."""
-    deaths: Counter[str] = Counter()
-    nameless = 0
-    for note in died:
-        if note.sensor is None:
-            nameless += 1
-        else:
-            deaths[note.sensor] += 1 + nameless
-            nameless = 0
-    return deaths
 
 
 def _notes(data: bytes) -> list[Note]:

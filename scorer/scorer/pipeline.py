@@ -1,8 +1,8 @@
 """read │ score │ write: reader threads ahead of one scoring thread, writer threads behind it.
 
-Sensors are scored in order, one by one; whatever goes wrong with one is that one's decision and no other's.
-Both ways between the threads are bounded by number and bytes (`scorer.ahead`, `scorer.behind`), so slow
-storage holds the scoring back and nothing piles up.
+Sensors are scored in order, one by one, those last that an attempt may have died of; whatever goes wrong with
+one is that one's decision and no other's. Both ways between the threads are bounded by number and bytes
+(`scorer.ahead`, `scorer.behind`), so slow storage holds the scoring back and nothing piles up.
 
 A pack of one sensor has one reader and writes in the scoring thread. So does, for its writes, a pack of which
 an attempt died before: then only one sensor is past its reading at any time, and the one that is noted as in
@@ -27,7 +27,7 @@ from scorer.sources import Sources
 from scorer.storage import StorageError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scorer.contract.work import WorkOrder
     from scorer.deaths import Deaths
@@ -101,14 +101,25 @@ class Pipeline:
         return len(self._defects)
 
     def _score_all(self, scoring: Scoring, ahead: Ahead[Read], behind: Behind[Scored]) -> None:
-        for sensor in self._outcome.sensors:
+        for sensor, found in self._suspected_last(ahead):
             self._outcome.take(sensor)
-            scored = self._score(scoring, sensor, ahead.get())
+            scored = self._score(scoring, sensor, found)
             if self._one_by_one():
                 self._deliver(scored)
             else:
                 behind.put(scored, scored.size)
         self._outcome.take(None)
+
+    def _suspected_last(self, ahead: Ahead[Read]) -> Iterator[tuple[str, Read]]:
+        """Every sensor with what was read of it, in order but for those that an attempt may have died of."""
+        suspected = []
+        for sensor in self._outcome.sensors:
+            found = ahead.get()
+            if self._deaths and self._deaths.suspected(sensor):
+                suspected.append((sensor, found))  # few: each death names one
+            else:
+                yield sensor, found
+        yield from suspected
 
     def _one_by_one(self) -> bool:
         return len(self._outcome.sensors) == 1 or bool(self._deaths and self._deaths.any)
