@@ -60,8 +60,8 @@ def list_path(uid: str) -> str:
     return f"runs/{uid}/sensors"
 
 
-def encode(listed: Sequence[Listed]) -> tuple[bytes, str]:
-    """The list's bytes, and its head's digest."""
+def encode(listed: Sequence[Listed]) -> bytes:
+    """The list's bytes."""
     lines = [_line(each) for each in listed]
     blocks = [b"".join(lines[start : start + BLOCK]) for start in range(0, len(lines), BLOCK)]
     head = json.dumps(
@@ -74,13 +74,13 @@ def encode(listed: Sequence[Listed]) -> tuple[bytes, str]:
         },
         separators=(",", ":"),
     ).encode()
-    return b"".join((head, b"\n", *blocks)), hashlib.sha256(head).hexdigest()
+    return b"".join((head, b"\n", *blocks))
 
 
 def pin(store: Store, uid: str, listed: Sequence[Listed]) -> tuple[Head, list[Listed]]:
     """Writes the run's list, unless one is there: then that is it. Raises StorageError and InputError."""
     path = list_path(uid)
-    data, _ = encode(listed)
+    data = encode(listed)
     head = _read_head(data, path)  # before it is there to stay
     try:
         store.put(path, data, if_none_match=True)
@@ -203,12 +203,12 @@ def _listed(line: bytes, path: str, place: int) -> Listed:
         if not is_sensor_name(name):
             raise ValueError(f"{name[:80]!r} is no sensor's name")
         return Listed(name, given_of(json.loads(rest)) if rest else NOTHING_GIVEN)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}, place {place}: {str(error)[:200]}") from error
 
 
 def given_of(told: Any) -> Given:
-    """What a line says beside the name, checked. Raises ValueError and TypeError."""
+    """What a line says beside the name, checked. Raises ValueError, TypeError and OverflowError."""
     given = Given(**told)
     if not all(isinstance(word, str) for word in (given.model, given.group, given.owner)):
         raise ValueError("model, group and owner are to be texts")

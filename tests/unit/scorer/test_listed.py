@@ -95,7 +95,7 @@ def test_of_a_long_list_only_head_and_part_are_read() -> None:
 
 def broken(change: Any) -> MemoryStore:
     store = MemoryStore()
-    store.put(PATH, change(encode(MANY)[0]))
+    store.put(PATH, change(encode(MANY)))
     return store
 
 
@@ -143,6 +143,7 @@ def test_a_list_that_is_gone_says_so(store: MemoryStore) -> None:
         'a\t{"model":"../x"}',
         'a\t{"threshold":true}',
         'a\t{"threshold":NaN}',
+        'a\t{"threshold":1' + "0" * 400 + "}",
         'a\t{"owner":1}',
         'a\t{"owner":"a\\nb"}',
         'a\t{"more":1}',

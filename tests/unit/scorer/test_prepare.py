@@ -12,19 +12,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from estimators import ESTIMATORS, TRANSFORMS, fitted, rows_of
 from scorer.clock import Stopwatch
 from scorer.contract import Exit, Header, shard_of
 from scorer.contract.paths import readings_path
 from scorer.contract.work import ReadingsSource, WorkOrder, parse_work_order
+from scorer.fit.export import export
 from scorer.listed import list_path, names_of, read_all
 from scorer.logs import Log
+from scorer.model.file import write_model
 from scorer.prepare.discover import with_readings
 from scorer.prepare.stage import main_stage
 from scorer.storage import ConflictError, DeniedError, UnavailableError
 from scorer.storage.memory import MemoryStore
 from scorer.verify import verify
 from scorer.window import window
-from scoring import RUN_UID, at, put_sensor, work
+from scoring import RUN_UID, at, put_model, put_readings, put_sensor, values, work
 from unit.scorer.test_publish_pod import Pods
 
 MARKER = "readings/{yyyy}/{MM}/{dd}/{HH}/_SUCCESS"
@@ -451,8 +454,11 @@ def test_another_threshold_or_model_is_another_prediction(pods: Pods) -> None:
     assert len(fingerprints) == 3
 
 
-def test_a_score_at_the_table_s_threshold_is_an_anomaly(pods: Pods) -> None:
-    put_sensor(pods.store, "a")
+@pytest.mark.parametrize("model", ["rbf", "sgd"])  # by whose own rules the border is an anomaly, and is none
+def test_a_score_at_the_table_s_threshold_is_an_anomaly(pods: Pods, model: str) -> None:
+    pipeline = fitted(TRANSFORMS["standard"], ESTIMATORS[model], rows_of(1, centre=10.0))
+    put_model(pods.store, "a", write_model(export(pipeline), ["value"], {}))
+    put_readings(pods.store, "a", values())
     path = "predictions/2026/01/01/12/a.parquet"
     border = ""
     for number in range(2):
