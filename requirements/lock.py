@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-PARTS = ("operator", "scorer", "sklearn", "train", "dev")
+PARTS = ("operator", "scorer", "sklearn", "train", "ingest", "dev")
 LOCKS = {
     "operator": ("operator",),
     "scorer": ("scorer",),
