@@ -14,6 +14,7 @@ import cluster_runs
 import cold_start
 import guard_rates
 import image_size
+import ingest_window
 import pack_100x10k
 import pack_1000
 import read_formats
@@ -26,6 +27,7 @@ from figures import Figure, show, write
 BENCHES: dict[str, Callable[[], Sequence[Figure]]] = {
     "cold-start": cold_start.measure,
     "guard": guard_rates.measure,
+    "ingest-window": ingest_window.measure,
     "pack-100x10k": pack_100x10k.measure,
     "pack-1000-azurite": pack_1000.measure,
     "read-formats": read_formats.measure,
