@@ -30,7 +30,7 @@ from scoring_operator.feeds import streams
 from scoring_operator.health import Echo, Health
 from scoring_operator.informer import inform
 from scoring_operator.lease import Lease
-from scoring_operator.metrics import Metrics, ViewCollector
+from scoring_operator.metrics import Bounds, Metrics, Sources, ViewCollector
 from scoring_operator.settings import Settings, SettingsError, load
 from scoring_operator.streams import Stream
 
@@ -42,13 +42,17 @@ STOP_SECONDS = 6.0  # for what is in flight at SIGTERM; Kubernetes gives 30
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run the operator until `stop`; raises what ended it otherwise."""
-    metrics = Metrics(version("sensorscore-operator"))
+    bounds = Bounds.of(settings)
+    metrics = Metrics(version("sensorscore-operator"), bounds, settings.currency)
     health = Health(time.monotonic, settings.timing.stream_stale_seconds)
     echo = Echo(time.monotonic)
     cluster = await Cluster.connect(metrics.api_call)
     lease = Lease(cluster, settings.lease, _identity(), _now, time.monotonic)
     controller = Controller(cluster, settings, metrics, echo, _now, time.monotonic, lease.wait)
-    metrics.registry.register(ViewCollector(controller.view, lambda: len(controller.queue), health.ages))
+    sources = Sources(
+        lambda: len(controller.queue), health.ages, lambda: lease.held, lambda: health.ready, _now
+    )
+    metrics.registry.register(ViewCollector(controller.view, bounds, settings, sources))
     server, port = await http.serve(settings.http.port, metrics, health)
     log.info("serving /metrics, /healthz and /readyz on port %d", port)
     try:

@@ -34,7 +34,15 @@ from scoring_operator.jobs import (
     sensors_config_map,
 )
 from scoring_operator.ratelimit import TokenBucket
-from scoring_operator.records import JobRecord, job_record, latest_message, pod_record, why_waiting
+from scoring_operator.records import (
+    JobRecord,
+    job_record,
+    latest_message,
+    mounting,
+    pod_record,
+    why_stuck,
+    why_waiting,
+)
 from scoring_operator.resource import Run
 from scoring_operator.settings import Settings
 from scoring_operator.spec import Spec
@@ -129,13 +137,33 @@ class Actor:
         query = {"labelSelector": f"{CONTROLLER_UID_LABEL}={job.uid}"}
         return [pod async for items, _ in self._cluster.pages(PODS, job.namespace, query) for pod in items]
 
+    async def hindrance(self, job: JobRecord) -> Trouble | None:
+        """What somebody has to mend before a Job's pods can start, in Kubernetes' words; None if nothing."""
+        try:
+            pods = await self._pods(job)
+            if words := why_stuck(pods):
+                return Trouble("PodsNotStarting", words)
+            for pod in filter(mounting, pods):
+                name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+                if said := await self._said(job.namespace, uid, "FailedMount"):
+                    return Trouble("PodsNotStarting", f"pod {name}: {said}")
+            if not pods and (said := await self._said(job.namespace, job.uid, "FailedCreate")):
+                return Trouble("PodsNotCreated", f"Kubernetes has made no pod for Job {job.name}: {said}")
+        except ApiError as error:  # a courtesy: looked for again in a while
+            log.warning("why no pod of Job %s/%s starts: %s", job.namespace, job.name, error)
+        return None
+
+    async def _said(self, namespace: str, uid: str, reason: str) -> str:
+        """What the latest Event of an object says."""
+        query = {"fieldSelector": f"involvedObject.uid={uid},reason={reason}"}
+        pages = self._cluster.pages(EVENTS, namespace, query)
+        return latest_message([event async for events, _ in pages for event in events])
+
     async def _why_no_pod(self, job: JobRecord) -> str:
         """A quota, a LimitRange or a policy may refuse pods: the Job controller says so in Events."""
         nothing = f"Kubernetes has made no pod for Job {job.name}"
-        query = {"fieldSelector": f"involvedObject.uid={job.uid},reason=FailedCreate"}
-        pages = self._cluster.pages(EVENTS, job.namespace, query)
         try:
-            said = latest_message([event async for events, _ in pages for event in events])
+            said = await self._said(job.namespace, job.uid, "FailedCreate")
         except ApiError as error:  # the run has waited long enough; it ends without that word
             log.warning("Events of Job %s/%s: %s", job.namespace, job.name, error)
             return nothing

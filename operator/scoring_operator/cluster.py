@@ -45,8 +45,8 @@ class Kind:
 
     def path(self, namespace: str | None, name: str = "", part: str = "") -> str:
         """Path of all objects, of a namespace's, of one, or of a part of one such as status."""
-        middle = f"/namespaces/{quote(namespace)}" if namespace else ""
-        ending = "".join(f"/{quote(piece)}" for piece in (name, part) if piece)
+        middle = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        ending = "".join(f"/{quote(piece, safe='')}" for piece in (name, part) if piece)
         return f"/{self.api}{middle}/{self.plural}{ending}"
 
 
@@ -90,6 +90,7 @@ class Cluster:
             read_bufsize=READ_BUFFER,
         )
         self._seen = seen
+        self.date = ""  # of the last answer, by the API server's clock, as HTTP writes it
         self._login_at = -LOGIN_PAUSE_SECONDS
         self._login_lock = asyncio.Lock()
 
@@ -116,9 +117,13 @@ class Cluster:
                 return None
             raise
 
-    async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
-        """Make an object; raises `ApiError` 409 if there is one of its name."""
-        return await self._request("POST", kind, namespace, body=body)
+    async def create(self, kind: Kind, namespace: str, body: Json, *, strict: bool = False) -> Json:
+        """Make an object; raises `ApiError` 409 if there is one of its name.
+
+        `strict`: fields that the API server does not know are refused, and not dropped in silence.
+        """
+        query = {"fieldValidation": "Strict"} if strict else None
+        return await self._request("POST", kind, namespace, query=query, body=body)
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """Replace an object; raises `ApiError` 409 if it is at another resourceVersion than `body`."""
@@ -219,6 +224,7 @@ class Cluster:
                 what = clean(f"{verb} {kind.plural}: no answer: {type(error).__name__}: {error}")
                 raise ApiError(0, "NoAnswer", what) from None
             self._seen(verb, kind.plural, code)
+            self.date = headers.get("Date") or ""
             if code == 401 and attempt == 0 and await self._log_in_again():
                 continue
             if code >= 400:

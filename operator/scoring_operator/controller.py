@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from scoring_operator import queue
@@ -40,6 +40,7 @@ from scoring_operator.reconcile import reconcile
 from scoring_operator.resource import Key, ResourceError, Run, parse_run
 from scoring_operator.settings import Settings
 from scoring_operator.spec import Spec
+from scoring_operator.standstill import Standstill
 from scoring_operator.status import Status
 from scoring_operator.status_json import to_api
 from scoring_operator.turns import peers_of
@@ -60,6 +61,7 @@ class _Memory:
     rejected: str = ""
     trouble: Trouble | None = None
     why: str = ""  # no pod starts
+    standstill: Standstill = field(default_factory=Standstill)
     stopped: frozenset[str] = frozenset()  # UIDs of Jobs deleted, once their cost is in the status
     checked: float = float("-inf")  # what is pinned was looked for, by the monotonic clock
     written: float = float("-inf")  # when its status was, by the monotonic clock
@@ -206,19 +208,31 @@ class Controller:
             # Not at once: each of those that are late gets a write before any of them gets a second.
             turn = max(PACE_SECONDS, len(self._late) / self._settings.limits.writes_per_second)
             after = earliest(turn, after or None)
+        after = earliest(after, await self._look(run, memory))
         if after is not None:
             self.queue.add(run.key, after)
         if run.status.ended:
             self._memories.pop(run.uid, None)
 
+    async def _look(self, run: Run, memory: _Memory) -> float | None:
+        """Look why no pod starts, if that is due; seconds until the next time."""
+        still = memory.standstill
+        if still.job is not None and still.wait(self._clock()) == 0.0:
+            trouble = await self._actor.hindrance(still.job)
+            if still.found(trouble, self._clock()):
+                self.queue.add(run.key)
+        return still.wait(self._clock())
+
     def _decide(self, run: Run, memory: _Memory) -> Decision:
+        jobs = self.view.jobs_of(run)
+        memory.standstill.see([seen.job for seen in jobs.values()], self._clock())
         observed = Observed(
             sensors=memory.sensors,
-            jobs=self.view.jobs_of(run),
+            jobs=jobs,
             peers=peers_of(run, self.view.group_of(run, self._beginning), self._beginning),
             allowance=0 if self._clock() < memory.paused_until else self._room(run.namespace),
             rejected=memory.rejected,
-            trouble=memory.trouble,
+            trouble=memory.trouble or memory.standstill.trouble,
             why=memory.why,
             stopped=memory.stopped,
             unchecked=self._clock() - memory.checked >= self._settings.timing.resync_seconds,
@@ -265,6 +279,7 @@ class Controller:
         for note in decision.notes:
             log.warning("run %s/%s: %s", run.namespace, run.name, note)
         self._metrics.recorded(run.namespace, decision.recorded, self._now())
+        self._metrics.spent(run.namespace, run.status.cost, decision.status.cost)
         for stage, outcome in (("prepare", decision.prepared), ("publish", decision.published)):
             if outcome is not None and outcome.message is not None:
                 self._metrics.staged(run.namespace, stage, outcome.message.total_ms)

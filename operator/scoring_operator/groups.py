@@ -17,20 +17,21 @@ from scoring_operator.resource import Key, Run
 from scoring_operator.spec import Spec
 
 Group = tuple[str, str]  # namespace, concurrencyGroup
-Rank = tuple[datetime, datetime, str]
+Rank = tuple[int, datetime, datetime, str]
 Ranked = tuple[Rank, Key]
 
 
 def order(run: Run) -> Rank:
-    """Where a run stands in line: by its window's start, then by creation, then by UID."""
-    start = run.spec.start if isinstance(run.spec, Spec) else run.created
-    return start, run.created, run.uid
+    """Where a run stands in line: by priority, then its window's start, then creation, then UID."""
+    if not isinstance(run.spec, Spec):
+        return 0, run.created, run.created, run.uid
+    return -run.spec.concurrency.priority, run.spec.start, run.created, run.uid
 
 
 def made(run: Run) -> Rank:
-    """Which run was made before which."""
+    """Which run was made before which, whatever its priority."""
     start = run.spec.start if isinstance(run.spec, Spec) else run.created
-    return run.created, start, run.uid
+    return 0, run.created, start, run.uid
 
 
 def replaces(run: Run) -> bool:

@@ -139,12 +139,20 @@ def after_the_end(at: Situation, status: Status) -> Decision:
     """Stop what still runs, and delete the run when its time to live is over."""
     stops = tuple(_stops(at))
     spec = at.run.spec
-    if not isinstance(spec, Spec) or spec.ttl_seconds is None or status.completion is None:
+    ttl = _ttl(spec, status) if isinstance(spec, Spec) else None
+    if ttl is None or status.completion is None:
         return Decision(status, stops)
-    left = (status.completion + timedelta(seconds=spec.ttl_seconds) - at.now).total_seconds()
+    left = (status.completion + timedelta(seconds=ttl) - at.now).total_seconds()
     if left <= 0:
         return Decision(status, (*stops, DeleteRun()))
     return Decision(status, stops, after=left)
+
+
+def _ttl(spec: Spec, status: Status) -> int | None:
+    """How long the run stays after its end; None: as long as nobody deletes it."""
+    if status.holds(FAILED_CONDITION) and spec.failed_ttl_seconds is not None:
+        return spec.failed_ttl_seconds
+    return spec.ttl_seconds
 
 
 def earliest(*seconds: float | None) -> float | None:

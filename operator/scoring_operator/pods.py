@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from scoring_operator.contract import CONTAINER, Json, arguments
+from scoring_operator.mounts import Mounts, pod_volumes
 from scoring_operator.settings import Runtime, Stages, Store
 from scoring_operator.spec import Template
 
@@ -31,6 +32,9 @@ class Place:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     env: Mapping[str, str]
+    affinity: Mapping[str, Any] = field(default_factory=dict)
+    topology_spread: tuple[Mapping[str, Any], ...] = ()
+    mounts: Mounts = field(default_factory=Mounts)
 
     @classmethod
     def scoring(cls, runtime: Runtime, template: Template) -> Place:
@@ -43,15 +47,19 @@ class Place:
             resources={kind: values for kind, values in resources.items() if values},
             node_selector=runtime.node_selector,
             tolerations=runtime.tolerations,
-            priority_class=template.priority_class,
-            labels=template.labels,
-            annotations=template.annotations,
+            priority_class=template.priority_class or runtime.priority_class,
+            # The administrator's over the run's.
+            labels={**template.labels, **runtime.labels},
+            annotations={**template.annotations, **runtime.annotations},
             env=template.env,
+            affinity=runtime.affinity,
+            topology_spread=runtime.topology_spread,
+            mounts=runtime.mounts,
         )
 
     @classmethod
     def stage(cls, stages: Stages) -> Place:
-        """Beside the scoring pool."""
+        """Beside the scoring pool, without what a runtime's plugins want."""
         return cls(
             stages.resources, stages.node_selector, stages.tolerations, stages.priority_class, {}, {}, {}
         )
@@ -80,6 +88,7 @@ def pod_manifest(
 def _spec(
     store: Store, runtime: Runtime, place: Place, order: Json, seconds: int, config_maps: Mapping[str, str]
 ) -> Json:
+    volumes, mounts = pod_volumes((store.volume, store.connection_string_file), place.mounts)
     pod: Json = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": seconds + PULL_ALLOWANCE_SECONDS,
@@ -98,9 +107,17 @@ def _spec(
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             *({"name": folder, "configMap": {"name": name}} for folder, name in config_maps.items()),
+            *volumes,
         ],
-        "containers": [_container(store, runtime, place, order, config_maps)],
+        "containers": [_container(store, runtime, place, order, config_maps, mounts)],
     }
+    if volumes:
+        # Else the kubelet would go through all files of the volume for each pod, to give them the group.
+        pod["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
+    if place.affinity:
+        pod["affinity"] = dict(place.affinity)
+    if place.topology_spread:
+        pod["topologySpreadConstraints"] = [*map(dict, place.topology_spread)]
     if place.node_selector:
         pod["nodeSelector"] = dict(place.node_selector)
     if place.priority_class:
@@ -109,7 +126,12 @@ def _spec(
 
 
 def _container(
-    store: Store, runtime: Runtime, place: Place, order: Json, config_maps: Mapping[str, str]
+    store: Store,
+    runtime: Runtime,
+    place: Place,
+    order: Json,
+    config_maps: Mapping[str, str],
+    mounts: Sequence[Json],
 ) -> Json:
     return {
         "name": CONTAINER,
@@ -126,6 +148,7 @@ def _container(
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
             *({"name": each, "mountPath": f"{FOLDER}/{each}", "readOnly": True} for each in config_maps),
+            *mounts,
         ],
         # Without a message the last lines of the log say why a pod died before it could write one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -145,7 +168,10 @@ def _node_lost_tolerations() -> list[Json]:
 
 
 def _environment(store: Store, runtime: Runtime, place: Place) -> list[Json]:
-    environment: dict[str, Json] = {name: {"value": value} for name, value in place.env.items()}
+    # Kubernetes reads `$(NAME)` as that variable's value, and `$$` as `$`: what a run gives is literal.
+    environment: dict[str, Json] = {
+        name: {"value": value.replace("$", "$$")} for name, value in place.env.items()
+    }
     # One pod has a fraction of a core; OpenBLAS would start a thread per core of the node and wait for them.
     environment["OPENBLAS_NUM_THREADS"] = {"value": "1"}
     environment |= {name: {"value": value} for name, value in runtime.env.items()}
@@ -154,4 +180,6 @@ def _environment(store: Store, runtime: Runtime, place: Place) -> list[Json]:
         environment["AZURE_STORAGE_CONNECTION_STRING"] = {
             "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}
         }
+    if store.connection_string_file:
+        environment["AZURE_STORAGE_CONNECTION_STRING_FILE"] = {"value": store.connection_string_file.path}
     return [{"name": name, **value} for name, value in environment.items()]

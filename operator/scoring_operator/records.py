@@ -235,17 +235,46 @@ def why_waiting(pods: Iterable[Json]) -> str:
     return ""
 
 
+# Why a container does not start, of those reasons that do not pass by themselves.
+STUCK = frozenset(
+    {
+        *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"),
+        *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
+    }
+)
+
+
+def why_stuck(pods: Iterable[Json]) -> str:
+    """Why the first of these pods cannot start until somebody mends it; empty if none is so."""
+    for pod in pods:
+        if _waiting_reason(pod) in STUCK:
+            return f"pod {pod['metadata']['name']}: {_waiting(pod['status'], 500)}"
+    return ""
+
+
+def mounting(pod: Json) -> bool:
+    """Whether a pod is on its node and its container is still being made: it may wait for a volume."""
+    return _waiting_reason(pod) == "ContainerCreating"
+
+
+def _waiting_reason(pod: Json) -> str:
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        if container.get("name") == CONTAINER:
+            return str(((container.get("state") or {}).get("waiting") or {}).get("reason") or "")
+    return ""
+
+
 def latest_message(events: Iterable[Json]) -> str:
     """What the latest of these Events says; empty if there is none."""
     latest = max(events, key=lambda event: version_of(event["metadata"]), default=None)
     return clean(str(latest.get("message") or ""), 500) if latest else ""
 
 
-def _waiting(status: Json) -> str:
+def _waiting(status: Json, most: int = 120) -> str:
     for container in status.get("containerStatuses") or ():
         if container.get("name") == CONTAINER and (waiting := (container.get("state") or {}).get("waiting")):
             words = (waiting.get("reason"), waiting.get("message"))
-            return clean(": ".join(str(word) for word in words if word), 120)
+            return clean(": ".join(str(word) for word in words if word), most)
     return ""
 
 

@@ -57,6 +57,8 @@ def template_refusal(template: Template, runtime: Runtime) -> str:
     return (
         _resources("requests", template.requests, runtime)
         or _resources("limits", template.limits, runtime)
+        or _keys("labels", template.labels, runtime.template.label_keys, runtime)
+        or _keys("annotations", template.annotations, runtime.template.annotation_keys, runtime)
         or _env(template.env, runtime)
         or _priority(template.priority_class, runtime)
     )
@@ -88,6 +90,16 @@ def most_of(resource: str, runtime: Runtime) -> str | None:
         if resource in bounds:
             return str(bounds[resource])
     return None
+
+
+def _keys(field: str, asked: Iterable[str], allowed: frozenset[str], runtime: Runtime) -> str:
+    """A label may make the pod a Service's, or exempt it from a policy; an annotation may choose an image."""
+    domains = tuple(key for key in allowed if key.endswith("/"))
+    for key in asked:
+        if key not in allowed and not key.startswith(domains):
+            wanted = f"wanted only {', '.join(sorted(allowed))}, by" if allowed else "wanted none, by"
+            return f"{field}: found {key}; {wanted} runtime {runtime.name}"
+    return ""
 
 
 def _env(env: Mapping[str, str], runtime: Runtime) -> str:

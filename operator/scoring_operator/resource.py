@@ -13,6 +13,8 @@ from scoring_operator.times import parse_time
 
 GROUP, VERSION, PLURAL, KIND = "sensorscore.dev", "v1alpha1", "scoringruns", "ScoringRun"
 
+SCHEDULE_LABEL = f"{GROUP}/schedule"  # of runs that a schedule made: its name
+
 Key = tuple[str, str]  # namespace, name
 
 
@@ -33,6 +35,7 @@ class Run:
     deleting: bool
     spec: Spec | str
     status: Status
+    schedule: str = ""  # as its label says: whoever made the run wrote it
 
     @property
     def key(self) -> Key:
@@ -60,6 +63,7 @@ def parse_run(body: Json) -> Run:
             deleting=bool(meta.get("deletionTimestamp")),
             spec=_spec_or_why_not(body.get("spec") or {}),
             status=of_api(body.get("status") or {}),
+            schedule=str((meta.get("labels") or {}).get(SCHEDULE_LABEL) or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ResourceError(f"{type(error).__name__}: {error}") from None

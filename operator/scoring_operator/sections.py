@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from scoring_operator.quantity import quantity
 
 T = TypeVar("T")
+_DOMAIN = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/"
+_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 
 
 class SettingsError(ValueError):
@@ -70,6 +72,13 @@ class Section:
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise self._refuse(key, value, "a list of texts")
         return value
+
+    def keys(self, key: str) -> frozenset[str]:
+        """Keys of labels or annotations, and domains with their /; none when missing."""
+        for text in self.texts(key):
+            if not re.fullmatch(f"{_DOMAIN}|({_DOMAIN})?{_NAME}", text):
+                raise self._refuse(key, text, "keys such as team, and domains such as example.com/")
+        return frozenset(self.texts(key))
 
     def objects(self, key: str) -> list[dict[str, Any]]:
         """A list of mappings, empty when missing."""

@@ -14,9 +14,21 @@ from typing import Any
 
 import yaml
 
+from scoring_operator.mounts import (
+    STORE_FOLDER,
+    Mounts,
+    SecretFile,
+    StoreVolume,
+    runtime_mounts,
+    secret_file,
+    store_volume,
+)
 from scoring_operator.sections import Section, SettingsError
 
 __all__ = ["Settings", "SettingsError", "load", "parse"]
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 @dataclass(frozen=True)
@@ -32,10 +44,12 @@ class Store:
     """A place for models, readings and predictions, and who may use it."""
 
     name: str
-    url: str  # azure://ACCOUNT/CONTAINER/optional/prefix; required
+    url: str  # azure://ACCOUNT/CONTAINER/optional/prefix; required, but of a volume
     endpoint: str = ""  # only where the account is not at its Azure address: Azurite, private clouds
     allow_http: bool = False  # plain HTTP gives readings away to the network: only for a local Azurite
     connection_string_secret: SecretKey | None = None  # none: workload identity or managed identity
+    connection_string_file: SecretFile | None = None  # the same, mounted rather than in the environment
+    volume: StoreVolume | None = None  # the store is a volume, and `url` the folder that it is mounted at
     workload_identity: bool = False  # labels the pods for Azure's webhook
     service_account_name: str = "default"  # the pods' identity, in the run's namespace
     namespaces: frozenset[str] = frozenset()  # who may use it; empty: every watched namespace
@@ -43,6 +57,11 @@ class Store:
     def offered_to(self, namespace: str) -> bool:
         """Whether runs of `namespace` may name this store."""
         return not self.namespaces or namespace in self.namespaces
+
+
+# Variables that begin so steer the pod itself: where it signs in and so sends its identity's token, what is
+# loaded into its process.
+STEERING = "AZURE_|IDENTITY_|MSI_|LD_|PYTHON|KUBERNETES_|SENSORSCORE_|SSL_|HTTP_|HTTPS_|ALL_|NO_"
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,11 @@ class Bounds:
     resources: Mapping[str, str] = field(default_factory=dict)
     env_prefix: str = ""  # of variables that a run may set; empty: none
     priority_classes: frozenset[str] = frozenset()  # empty: none; a high priority would evict others' pods
+    # keys of labels and annotations that a run may set, or domains with their /; empty: none. A label may
+    # make a pod one of a Service's, or exempt it from a policy; an annotation may tell an injector which
+    # image to add
+    label_keys: frozenset[str] = frozenset()
+    annotation_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -76,6 +100,12 @@ class Runtime:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    affinity: Mapping[str, Any] = field(default_factory=dict)
+    topology_spread: tuple[Mapping[str, Any], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)  # of pods; ours stand over them
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    priority_class: str = ""  # unless the run names one that it may
+    mounts: Mounts = field(default_factory=Mounts)
     namespaces: frozenset[str] = frozenset()  # who may use it; empty: every watched namespace
     template: Bounds = Bounds()
     cpu_hour_price: Decimal = Decimal(0)  # of a requested CPU for an hour, in `currency`
@@ -120,6 +150,17 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class ScheduleSettings:
+    """A schedule that somebody else makes runs for: so that its metrics are there before its first run."""
+
+    name: str  # its runs' label sensorscore.dev/schedule; unique in its namespace
+    namespace: str
+    window_seconds: int = 3600
+    settle_seconds: int = 0  # how long after a window's end its run is made
+    suspended: bool = False
+
+
+@dataclass(frozen=True)
 class LeaseSettings:
     """The Lease that lets one operator act at a time."""
 
@@ -158,7 +199,9 @@ class Settings:
     namespaces: tuple[str, ...] = ()  # watched namespaces; empty: all
     stages: Stages = Stages()
     currency: str = ""  # of prices, such as EUR; empty: no run's cost is told in money
+    budget_per_day: Decimal = Decimal(0)  # of all runs, in `currency`; 0: none. More raises an alert only
     limits: Limits = Limits()
+    schedules: tuple[ScheduleSettings, ...] = ()
     lease: LeaseSettings = LeaseSettings()
     http: Http = Http()
     timing: Timing = Timing()
@@ -181,12 +224,16 @@ def parse(data: object) -> Settings:
         namespaces=tuple(top.texts("namespaces")),
         stages=_stages(top.section("stages")),
         currency=top.text("currency", "", wanted="([A-Z]{3})?", words="three letters such as EUR"),
+        budget_per_day=top.decimal("budgetPerDay"),
         limits=_limits(top.section("limits")),
+        schedules=_schedules(top),
         lease=_lease(top.section("lease")),
         http=Http(port=_one(top.section("http"), "port", Http.port, 0, 65535)),
         timing=_timing(top.section("timing")),
     )
     top.end()
+    if settings.budget_per_day and not settings.currency:
+        raise SettingsError("settings.currency is missing; wanted that of budgetPerDay")
     for name, runtime in settings.runtimes.items():
         priced = runtime.cpu_hour_price or (runtime.node and runtime.node.hour_price)
         if priced and not settings.currency:
@@ -194,16 +241,28 @@ def parse(data: object) -> Settings:
     return settings
 
 
+_AZURE_ONLY = (
+    "url",
+    "endpoint",
+    "allowHttp",
+    "connectionStringSecret",
+    "connectionStringFile",
+    "workloadIdentity",
+)
+
+
 def _store(name: str, section: Section) -> Store:
     secret = section.section("connectionStringSecret")
     has_secret = bool(secret.data)
+    volume = store_volume(section.section("volume"))
+    of_azure = sorted({*_AZURE_ONLY} & section.data.keys())
+    if volume and of_azure:
+        raise SettingsError(f"{section.path}.{of_azure[0]} is there; wanted no such key beside volume")
     store = Store(
         name=name,
-        url=section.text(
-            "url",
-            wanted=r"azure://[a-z0-9]+/[^\s]+",
-            words="azure://ACCOUNT/CONTAINER",
-        ),
+        url=f"file://{STORE_FOLDER}"
+        if volume
+        else section.text("url", wanted=r"azure://[a-z0-9]+/[^\s]+", words="azure://ACCOUNT/CONTAINER"),
         endpoint=section.text(
             "endpoint", "", wanted=r"(https?://[^\s]+)?", words="an http:// or https:// address"
         ),
@@ -211,6 +270,8 @@ def _store(name: str, section: Section) -> Store:
         connection_string_secret=SecretKey(secret.text("name"), secret.text("key", "connection-string"))
         if has_secret
         else None,
+        connection_string_file=secret_file(section.section("connectionStringFile")),
+        volume=volume,
         workload_identity=section.flag("workloadIdentity", default=False),
         service_account_name=section.text("serviceAccountName", Store.service_account_name),
         namespaces=frozenset(section.texts("namespaces")),
@@ -234,6 +295,14 @@ def _runtime(name: str, section: Section) -> Runtime:
         node_selector=section.mapping("nodeSelector"),
         tolerations=tuple(section.objects("tolerations")),
         env=section.mapping("env"),
+        affinity=section.section("affinity").data,
+        topology_spread=tuple(section.objects("topologySpreadConstraints")),
+        labels=section.mapping("podLabels"),
+        annotations=section.mapping("podAnnotations"),
+        priority_class=section.text(
+            "priorityClassName", "", wanted=r"(\S+)?", words="a PriorityClass's name"
+        ),
+        mounts=runtime_mounts(section),
         namespaces=frozenset(section.texts("namespaces")),
         template=_bounds(section.section("template")),
         cpu_hour_price=section.decimal("cpuHourPrice"),
@@ -260,8 +329,13 @@ def _bounds(section: Section) -> Bounds:
     bounds = Bounds(
         resources=section.quantities("maxResources"),
         env_prefix=section.text(
-            "envPrefix", "", wanted=r"([A-Z][A-Z0-9_]*_)?", words="capitals, digits and _, ending with _"
+            "envPrefix",
+            "",
+            wanted=rf"((?!{STEERING})[A-Z][A-Z0-9_]*_)?",
+            words="capitals, digits and _, ending with _, and nothing that logins, loader or Python read",
         ),
+        label_keys=section.keys("labelKeys"),
+        annotation_keys=section.keys("annotationKeys"),
         priority_classes=frozenset(section.texts("priorityClassNames")),
     )
     section.end()
@@ -298,6 +372,26 @@ def _limits(section: Section) -> Limits:
     )
     section.end()
     return limits
+
+
+def _schedules(top: Section) -> tuple[ScheduleSettings, ...]:
+    found: dict[tuple[str, str], ScheduleSettings] = {}
+    for index, data in enumerate(top.objects("schedules")):
+        section = Section(data, f"{top.path}.schedules[{index}]")
+        schedule = ScheduleSettings(
+            name=section.text("name", wanted=_LABEL, words="lower-case letters, digits and -"),
+            namespace=section.text("namespace", wanted=_LABEL, words="a namespace's name"),
+            window_seconds=section.number("windowSeconds", ScheduleSettings.window_seconds, 1, 31_622_400),
+            settle_seconds=section.number("settleSeconds", ScheduleSettings.settle_seconds, 0, 31_622_400),
+            suspended=section.flag("suspended", default=False),
+        )
+        section.end()
+        if found.setdefault((schedule.namespace, schedule.name), schedule) is not schedule:
+            raise SettingsError(
+                f"{section.path}.name is {schedule.name!r} again; wanted each name once in "
+                f"namespace {schedule.namespace}"
+            )
+    return tuple(found.values())
 
 
 def _lease(section: Section) -> LeaseSettings:

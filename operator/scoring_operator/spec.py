@@ -92,10 +92,13 @@ class FailurePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """Who goes on beside whom; a run without a `group` is alone."""
+    """Who goes on beside whom; a run without a `group` is alone. Of those that wait the highest `priority`
+    comes first.
+    """
 
     group: str
     policy: ConcurrencyPolicy
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Spec:
     ttl_seconds: int | None
     job_ttl_seconds: int
     wait_for: WaitFor | None = None
+    failed_ttl_seconds: int | None = None  # of a run that ended Failed; None: ttl_seconds
 
 
 def allowed(share: Share, total: int) -> int:
@@ -154,7 +158,11 @@ def parse_spec(body: Json) -> Spec:
         sensors_per_job=int(body["sensorsPerJob"]),
         parallelism=int(body["parallelism"]),
         suspend=bool(body["suspend"]),
-        concurrency=Concurrency(body.get("concurrencyGroup", ""), body.get("concurrencyPolicy", "Allow")),
+        concurrency=Concurrency(
+            body.get("concurrencyGroup", ""),
+            body.get("concurrencyPolicy", "Allow"),
+            int(body.get("priority", 0)),
+        ),
         backoff_limit=int(body["retry"]["backoffLimit"]),
         timeouts=_timeouts(body["timeouts"]),
         failures=_failures(body["failurePolicy"]),
@@ -162,6 +170,7 @@ def parse_spec(body: Json) -> Spec:
         ttl_seconds=body.get("ttlSecondsAfterFinished"),
         job_ttl_seconds=int(body["jobTTLSecondsAfterFinished"]),
         wait_for=_wait_for(body["readings"]),
+        failed_ttl_seconds=body.get("ttlSecondsAfterFailed"),
     )
     besides = {spec.sensors.table: "the table"} if spec.sensors.table else {}
     if spec.wait_for:

@@ -1,8 +1,9 @@
 """Whose turn it is among the runs of a concurrencyGroup in one namespace.
 
-Runs stand in the order of their windows' starts (then of creation, then of UID): the same for everybody who
-looks, whenever. One that has begun and not ended holds the place, suspended or not; one that is suspended
-before it began stands aside. By the policy of the run that wants to begin:
+Runs stand in the order of priority, the highest first, and of their windows' starts (then of creation, then
+of UID): the same for everybody who looks, whenever. One that has begun and not ended holds the place,
+suspended or not; one that is suspended before it began stands aside. By the policy of the run that wants to
+begin:
 
     Allow    it begins
     Queue    it waits until nobody holds the place and nobody waits before it

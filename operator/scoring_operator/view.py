@@ -163,13 +163,22 @@ class View:
                 self.drop_job(place)
 
     def jobs_of(self, run: Run) -> dict[tuple[int, int], Observation]:
-        """What is seen of a run's Jobs, by chunk and incarnation."""
+        """What is seen of a run's Jobs, by chunk and incarnation.
+
+        In its own namespace: who may make Jobs in another can write there whose they are said to be.
+        """
         seen = {}
         for place in self._jobs_of.get(run.uid, ()):
-            job = self._jobs[place]
-            pods = tuple(self._pods[pod] for pod in self._pods_of.get(job.uid, ()))
-            seen[job.chunk, job.incarnation] = Observation(job, pods, job.uid in self._pods_read)
+            if place[0] == run.namespace:
+                job = self._jobs[place]
+                read = job.uid in self._pods_read
+                seen[job.chunk, job.incarnation] = Observation(job, self._pods_seen(job), read)
         return seen
+
+    def _pods_seen(self, job: JobRecord) -> tuple[PodRecord, ...]:
+        return tuple(
+            self._pods[place] for place in self._pods_of.get(job.uid, ()) if place[0] == job.namespace
+        )
 
     def unfinished(self) -> Iterator[JobRecord]:
         """All Jobs that may still make pods."""
@@ -236,7 +245,7 @@ class View:
 
         Should they not tell it, then it is made again under its next incarnation, as if it were still there.
         """
-        pods = [self._pods[place] for place in self._pods_of.get(job.uid, ())]
+        pods = self._pods_seen(job)
         tells = any(pod.text for pod in pods) or (job.state == "Failed" and bool(pods))
         return job.run_uid in self._keys and not job.unfinished and tells
 

@@ -24,16 +24,36 @@ class Settings(NamedTuple):
     """Name and module of each plugin that the image allows beside the built-in one. Models only name them."""
     plugin_seconds: float | None = None
     """For a plugin to load one model or to score one window. The runner's own default where it is not set."""
+    hub_connection_string: str | None = None
+    """Of the Event Hubs namespace that simulated events go to."""
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the environment."""
     return Settings(
-        connection_string=environment.get("AZURE_STORAGE_CONNECTION_STRING") or None,
+        connection_string=environment.get("AZURE_STORAGE_CONNECTION_STRING") or _in_file(environment),
         message_path=environment.get("SENSORSCORE_MESSAGE_PATH") or "/dev/termination-log",
         plugins=_plugins(environment.get("SENSORSCORE_PLUGINS", "")),
         plugin_seconds=_seconds("SENSORSCORE_PLUGIN_SECONDS", environment),
+        hub_connection_string=environment.get("EVENTHUB_CONNECTION_STRING") or None,
     )
+
+
+def _in_file(environment: Mapping[str, str]) -> str | None:
+    """The connection string of a mounted file, which does not stand in the pod's environment. UsageError."""
+    name = "AZURE_STORAGE_CONNECTION_STRING_FILE"
+    path = environment.get(name)
+    if not path:
+        return None
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not loaded at a pod's start
+            text = file.read(65_536).decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"{name} is {path}: {why}; wanted a file with a connection string") from None
+    if not text:
+        raise UsageError(f"{name} is {path}: it is empty; wanted a file with a connection string")
+    return text
 
 
 def _plugins(text: str) -> dict[str, str]:

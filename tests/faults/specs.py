@@ -59,6 +59,7 @@ TAKEN: dict[str, list[Any]] = {
     "retry.backoffLimit": [0, 2, 10],
     "timeouts.runSeconds": [1, 3600, 31536000],
     "ttlSecondsAfterFinished": [1, 3600],
+    "ttlSecondsAfterFailed": [1, 3600],
 }
 REFUSED: dict[str, list[Any]] = {
     "window": [
@@ -183,11 +184,13 @@ class Specs:
     def change(self, spec: Json) -> tuple[str, Json, bool]:
         """A change of a run in work: the field, the patch, and whether it is allowed."""
         if self._chance.random() < 0.7:
-            field = self._chance.choice(["suspend", "parallelism", "ttlSecondsAfterFinished"])
+            mutable = ["suspend", "parallelism", "ttlSecondsAfterFinished", "ttlSecondsAfterFailed"]
+            field = self._chance.choice(mutable)
             values: dict[str, list[Any]] = {
                 "suspend": [True, False],
                 "parallelism": [0, 1, 2, 5, 2000],
                 "ttlSecondsAfterFinished": [1, 3600, None],
+                "ttlSecondsAfterFailed": [1, 3600, None],
             }
             return field, {field: self._chance.choice(values[field])}, True
         field = self._chance.choice(immutable(self.schema))

@@ -137,5 +137,10 @@ def wait_order(marker: str, until: datetime, on_timeout: str) -> Json:
 
 
 def arguments(work: Json) -> list[str]:
-    """The container's arguments; the image's entry point stands before them."""
-    return ["run", "--work", json.dumps(work, separators=(",", ":"), ensure_ascii=True)]
+    """The container's arguments; the image's entry point stands before them.
+
+    Kubernetes puts a variable's value in the place of `$(NAME)`: a path with one would be told the store's
+    secret, and say it in its errors. JSON has another way to write `$`, which stands within its texts only.
+    """
+    text = json.dumps(work, separators=(",", ":"), ensure_ascii=True)
+    return ["run", "--work", text.replace("$", "\\u0024")]

@@ -56,6 +56,7 @@ def run_body(**spec: Any) -> Json:
         "parallelism": 100,
         "suspend": False,
         "concurrencyPolicy": "Allow",
+        "priority": 0,
         "retry": {"backoffLimit": 2},
         "timeouts": {"perAttemptSeconds": 300, "publishSeconds": 600},
         "failurePolicy": POLICY,

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ async def test_objects_are_made_read_and_deleted(api: ApiDouble, cluster: Cluste
     await cluster.delete(JOBS, "scoring", "one", made["metadata"]["uid"])
     assert await cluster.get(JOBS, "scoring", "one") is None
     await cluster.delete(JOBS, "scoring", "one", "uid")  # gone is what was wanted
+
+
+async def test_what_the_server_does_not_know_is_refused_only_where_that_is_asked(
+    api: ApiDouble, cluster: Cluster
+) -> None:
+    asked: list[str] = []
+    api.fault = lambda request: asked.append(request.query_string)
+    await cluster.create(JOBS, "scoring", job("one"))
+    await cluster.create(JOBS, "scoring", job("two"), strict=True)
+    assert asked == ["", "fieldValidation=Strict"]
+
+
+async def test_the_servers_clock_is_told_with_each_answer(api: ApiDouble, cluster: Cluster) -> None:
+    assert cluster.date == ""
+    await cluster.get(JOBS, "scoring", "one")
+    assert parsedate_to_datetime(cluster.date).tzinfo is not None
 
 
 async def test_a_status_is_written_at_its_version_or_not_at_all(api: ApiDouble, cluster: Cluster) -> None:
@@ -189,3 +206,11 @@ async def test_no_password_is_looked_for_in_the_users_files(
     async with serving(api) as cluster:
         await cluster.get(JOBS, "scoring", "one")
     assert asked == [None]
+
+
+@pytest.mark.parametrize("name", ["../../other/configmaps/theirs", "a/status", "a?watch=true", "%2e%2e"])
+def test_a_name_is_one_segment_of_a_path(name: str) -> None:
+    path = CONFIG_MAPS.path("scoring", name)
+    assert path.startswith("/api/v1/namespaces/scoring/configmaps/")
+    assert path.count("/") == 6
+    assert "?" not in path

@@ -556,6 +556,8 @@ async def test_a_run_is_published_before_it_ends(at: Setting) -> None:
     assert told["GuardWarnings"] == "2 FlagRate; first: a: sensor a flags too much"
     warnings = {"namespace": "scoring", "reason": "FlagRate"}
     assert at.metrics.registry.get_sample_value("sensorscore_guard_warnings_total", warnings) == 2
+    spent = at.metrics.registry.get_sample_value("sensorscore_pod_seconds_total", {"namespace": "scoring"})
+    assert spent == at.status["cost"]["podSeconds"] > 0
 
 
 async def test_the_verdict_is_written_before_anything_is_pinned_for_it(at: Setting) -> None:

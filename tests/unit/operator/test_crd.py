@@ -12,7 +12,7 @@ CRD = yaml.safe_load(
 )
 VERSION = CRD["spec"]["versions"][0]
 SCHEMA = VERSION["schema"]["openAPIV3Schema"]["properties"]
-MUTABLE = {"suspend", "parallelism", "ttlSecondsAfterFinished"}
+MUTABLE = {"suspend", "parallelism", "ttlSecondsAfterFinished", "ttlSecondsAfterFailed"}
 
 
 def fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -42,7 +42,7 @@ def test_everything_is_bounded(path: str, schema: dict[str, Any]) -> None:
     elif kind == "string" and not {"enum", "format"} & schema.keys():
         assert "maxLength" in schema
     elif kind == "integer" and path.startswith("spec"):
-        assert {"minimum", "maximum"} <= schema.keys() or path.endswith("ttlSecondsAfterFinished")
+        assert {"minimum", "maximum"} <= schema.keys() or "ttlSeconds" in path
     elif "additionalProperties" in schema:
         assert "maxProperties" in schema
 

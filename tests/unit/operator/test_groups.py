@@ -27,6 +27,7 @@ OVER = BEGUN.having("Complete", True, "AllSucceeded", "", NOW, 1)
 def member(number: int, hour: int = 1, policy: str = "Queue", **more: Any) -> Run:
     window = {"start": f"2026-01-01T{hour:02}:00:00Z", "end": f"2026-01-01T{hour + 1:02}:00:00Z"}
     spec = {"concurrencyGroup": "hourly", "concurrencyPolicy": policy, "suspend": more.pop("suspend", False)}
+    spec["priority"] = more.pop("priority", 0)
     run = a_run(more.pop("status", None), window=window, **spec)
     created = NOW + timedelta(seconds=more.pop("created", number))
     own = {"name": f"run-{number}", "uid": f"uid-{number:06d}", "created": created, "resource_version": "100"}
@@ -41,6 +42,7 @@ members = st.builds(
     status=st.sampled_from([None, None, BEGUN, OVER]),
     deleting=st.booleans(),
     created=st.integers(0, 3),
+    priority=st.sampled_from([0, 0, -100, 1000]),
 )
 
 
@@ -67,7 +69,7 @@ def test_the_few_that_a_run_is_shown_decide_as_the_whole_group_would(
 def test_what_a_thousand_in_line_are_told_and_shown_grows_with_their_number_only() -> None:
     told: list[Key] = []
     view = View(told.append)
-    runs = [member(number) for number in range(1000)]
+    runs = [member(number, priority=-(number % 7)) for number in range(1000)]
     for run in runs:
         view.put_run(run)
     for run in runs:
@@ -86,6 +88,16 @@ def test_the_next_in_line_is_told_when_the_one_that_goes_on_ends() -> None:
     view.put_run(member(3, hour=2, status=OVER, resource_version="101"))
     assert ("scoring", "run-2") in told
     assert ("scoring", "run-1") not in told
+
+
+def test_one_of_higher_priority_is_told_before_earlier_windows() -> None:
+    told: list[Key] = []
+    view = View(told.append)
+    for run in (member(1, hour=1, priority=-100), member(2, hour=3), member(3, hour=2, status=BEGUN)):
+        view.put_run(run)
+    told.clear()
+    view.put_run(member(3, hour=2, status=OVER, resource_version="101"))
+    assert told == [("scoring", "run-3"), ("scoring", "run-2")]
 
 
 @pytest.mark.parametrize("suspend", [False, True])

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -239,6 +240,35 @@ def test_what_a_run_asks_for_goes_over_the_runtimes_but_never_over_ours() -> Non
     assert (environment["PARAM_X"], environment["EXTRA"]) == ("1", "1")
     assert spec["priorityClassName"] == "batch"
     assert "team" not in job["metadata"]["labels"]
+
+
+def expanded(text: str, variables: dict[str, str]) -> str:
+    """As the kubelet expands args and env: https://pkg.go.dev/k8s.io/kubernetes/third_party/forked/golang/expansion"""
+    return re.sub(
+        r"\$(\$|\((?P<name>[^)]*)\))",
+        lambda found: "$" if found[1] == "$" else variables.get(found["name"], found[0]),
+        text,
+    )
+
+
+def test_a_path_that_names_a_variable_is_not_told_its_value() -> None:
+    """The connection string is a variable of the container: a path would carry it into errors and status."""
+    path = "readings/$(AZURE_STORAGE_CONNECTION_STRING)/$$(AZURE_STORAGE_CONNECTION_STRING)/{sensor}$.csv"
+    columns = {"time": "$(AZURE_STORAGE_CONNECTION_STRING)"}
+    job = manifest(readings={"path": path, "columns": columns}, model={"path": f"models/{path}"})
+    secret = {"AZURE_STORAGE_CONNECTION_STRING": "AccountKey=secret"}
+    argument = expanded(pod(job)["containers"][0]["args"][2], secret)
+    assert "secret" not in argument
+    work = json.loads(argument)
+    assert (work["readings"]["path"], work["model"]["path"]) == (path, f"models/{path}")
+    assert work["readings"]["columns"]["time"] == columns["time"]
+
+
+@pytest.mark.parametrize("value", ["$(HOME)", "$$", "a$b", "$$(HOME)", "$"])
+def test_a_variable_that_a_run_sets_is_literal(value: str) -> None:
+    job = manifest(template={"env": [{"name": "PARAM_X", "value": value}]})
+    environment = {each["name"]: each.get("value") for each in pod(job)["containers"][0]["env"]}
+    assert expanded(environment["PARAM_X"] or "", {"HOME": "/home"}) == value
 
 
 # Publishing

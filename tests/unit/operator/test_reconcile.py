@@ -25,9 +25,10 @@ from scoring_operator.ranges import RangeSet
 from scoring_operator.reconcile import reconcile
 from scoring_operator.resource import Run
 from scoring_operator.spec import Spec
-from scoring_operator.status import Status
+from scoring_operator.status import Status, Verdict
 from scoring_operator.status_json import of_api, to_api
 from unit.operator.given import (
+    COMPLETE,
     NO_ROWS,
     NOW,
     Json,
@@ -306,6 +307,33 @@ def test_after_the_end_nothing_is_done_but_cleaning(ttl: int | None) -> None:
     assert soon.after == (29.0 if ttl else None)
     late = decide(run, after(31))
     assert late.actions == ((DeleteRun(),) if ttl else ())
+
+
+FAILED = Verdict("Failed", "TooManyFailedSensors", "3 failed of 3 sensors")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "after_finished", "after_failed", "seconds"),
+    [
+        (COMPLETE, 30, 90, 30),
+        (FAILED, 30, 90, 90),
+        (FAILED, 30, 0, 0),
+        (FAILED, 30, None, 30),
+        (COMPLETE, None, 90, None),
+        (FAILED, None, 90, 90),
+    ],
+)
+def test_a_run_that_failed_has_a_time_to_live_of_its_own(
+    verdict: Verdict, after_finished: int | None, after_failed: int | None, seconds: int | None
+) -> None:
+    told = {"ttlSecondsAfterFinished": after_finished, "ttlSecondsAfterFailed": after_failed}
+    more = {name: value for name, value in told.items() if value is not None}
+    ended = decide(a_run(publishing(ABC, verdict), **more), jobs=seen(has_published())).status
+    assert ended.ended
+    left = decide(a_run(ended, **more), after(100))
+    assert left.actions == ((DeleteRun(),) if seconds is not None else ())
+    if seconds:
+        assert decide(a_run(ended, **more), after(seconds - 1)).after == 1.0
 
 
 def test_a_run_that_is_being_deleted_only_stops_its_jobs() -> None:

@@ -19,6 +19,8 @@ RUNTIME: Json = {
         "maxResources": {"cpu": "2", "ephemeral-storage": "10Gi"},
         "envPrefix": "PARAM_",
         "priorityClassNames": ["batch", "urgent"],
+        "labelKeys": ["team", "example.com/"],
+        "annotationKeys": ["a.b/c"],
     },
 }
 
@@ -39,7 +41,7 @@ def runtime(**change: Any) -> Runtime:
         {"resources": {"limits": {"ephemeral-storage": "1Gi"}}},
         {"env": [{"name": "PARAM_X", "value": "1"}]},
         {"priorityClassName": "batch"},
-        {"labels": {"team": "a"}, "annotations": {"a.b/c": "d"}},
+        {"labels": {"team": "a", "example.com/cost": "b"}, "annotations": {"a.b/c": "d"}},
     ],
 )
 def test_what_is_allowed(template: Json) -> None:
@@ -63,6 +65,16 @@ def test_what_is_allowed(template: Json) -> None:
         ),
         ({"resources": {"limits": {"cpu": "much"}}}, "resources.limits.cpu: 'much' is not a quantity"),
         ({"env": [{"name": "PATH", "value": "x"}]}, "env: found PATH; wanted names beginning with PARAM_"),
+        (
+            {"labels": {"app": "shop"}},
+            "labels: found app; wanted only example.com/, team, by runtime default",
+        ),
+        ({"labels": {"example.com": "x"}}, "labels: found example.com; wanted only"),
+        ({"labels": {"a.b/c": "x"}}, "labels: found a.b/c; wanted only"),
+        (
+            {"annotations": {"sidecar.istio.io/proxyImage": "theirs"}},
+            "annotations: found sidecar.istio.io/proxyImage; wanted only a.b/c, by runtime default",
+        ),
         ({"priorityClassName": "system"}, "priorityClassName is system; wanted one of: batch, urgent"),
     ],
 )
@@ -79,6 +91,8 @@ def test_without_bounds_a_run_may_have_what_the_runtime_has_and_no_more() -> Non
     assert ask(resources={"requests": {"cpu": "50m", "memory": "512Mi"}}) == ""
     assert "wanted at most 100m" in ask(resources={"requests": {"cpu": "200m"}})
     assert ask(env=[{"name": "X"}]) == "env: found X; runtime default allows none"
+    assert ask(labels={"x": "y"}) == "labels: found x; wanted none, by runtime default"
+    assert ask(annotations={"x": "y"}) == "annotations: found x; wanted none, by runtime default"
     assert ask(priorityClassName="x") == "priorityClassName is x; runtime default allows none"
 
 

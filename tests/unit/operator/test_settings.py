@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from scoring_operator.settings import Bounds, Limits, NodeCost, SecretKey, SettingsError, Timing, load, parse
+from scoring_operator.settings import (
+    Bounds,
+    Limits,
+    NodeCost,
+    ScheduleSettings,
+    SecretKey,
+    SettingsError,
+    Timing,
+    load,
+    parse,
+)
 
 MINIMAL: dict[str, Any] = {
     "stores": {"default": {"url": "azure://account/container"}},
@@ -64,6 +74,8 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
               maxResources: {cpu: 2, memory: 4Gi}
               envPrefix: PARAM_
               priorityClassNames: [batch]
+              labelKeys: [team, example.com/]
+              annotationKeys: [example.com/note]
             cpuHourPrice: 0.045
             node: {pods: 30, idleSeconds: 60, hourPrice: 0.2}
         stages:
@@ -88,7 +100,13 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
     runtime = settings.runtimes["default"]
     assert runtime.offered_to("scoring")
     assert not runtime.offered_to("other")
-    assert runtime.template == Bounds({"cpu": "2", "memory": "4Gi"}, "PARAM_", frozenset({"batch"}))
+    assert runtime.template == Bounds(
+        {"cpu": "2", "memory": "4Gi"},
+        "PARAM_",
+        frozenset({"batch"}),
+        label_keys=frozenset({"team", "example.com/"}),
+        annotation_keys=frozenset({"example.com/note"}),
+    )
     assert (runtime.cpu_hour_price, settings.currency) == (Decimal("0.045"), "EUR")
     assert runtime.node == NodeCost(pods=30, boot_seconds=240, idle_seconds=60, hour_price=Decimal("0.2"))
     assert settings.stages.resources == {"requests": {"cpu": "50m"}}
@@ -135,11 +153,23 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
             "template.maxResources.cpu: 'much' is not",
         ),
         ("runtimes.default.template.envPrefix", "param", "envPrefix is 'param'; wanted capitals"),
+        ("runtimes.default.template.envPrefix", "AZURE_", "envPrefix is 'AZURE_'; wanted capitals"),
+        ("runtimes.default.template.envPrefix", "PYTHON_", "envPrefix is 'PYTHON_'; wanted capitals"),
+        ("runtimes.default.template.envPrefix", "LD_X_", "envPrefix is 'LD_X_'; wanted capitals"),
+        ("runtimes.default.template.labelKeys", ["a b"], "labelKeys is 'a b'; wanted keys such as team"),
+        ("runtimes.default.template.annotationKeys", ["/"], "annotationKeys is '/'; wanted keys such as"),
         ("runtimes.default.node", {"pods": 0}, "settings.runtimes.default.node.pods is 0"),
         ("runtimes.default.cpuHourPrice", "-1", "cpuHourPrice is '-1'; wanted a decimal number"),
         ("runtimes.default.cpuHourPrice", 1, "settings.currency is missing; wanted that of runtimes.default"),
         ("currency", "euro", "settings.currency is 'euro'; wanted three letters such as EUR"),
+        ("budgetPerDay", 1, "settings.currency is missing; wanted that of budgetPerDay"),
+        ("budgetPerDay", "-1", "settings.budgetPerDay is '-1'; wanted a decimal number"),
         ("stages.image", "x", "settings.stages.image is not known"),
+        ("schedules", {}, "settings.schedules is {}; wanted a list of mappings"),
+        ("schedules", [{"namespace": "a"}], "settings.schedules[0].name is missing; wanted lower-case"),
+        ("schedules", [{"name": "Hourly", "namespace": "a"}], "settings.schedules[0].name is 'Hourly'"),
+        ("schedules", [{"name": "a", "namespace": "a", "cron": "x"}], "schedules[0].cron is not known"),
+        ("schedules", [{"name": "a", "namespace": "a"}] * 2, "schedules[1].name is 'a' again; wanted each"),
         ("http.port", 70000, "settings.http.port is 70000; wanted a whole number from 0 to 65535"),
         ("timing.statusSeconds", 16, "statusSeconds is 16; wanted a whole number from 0 to 15"),
         ("timing.patience", 1, "settings.timing.patience is not known"),
@@ -166,3 +196,14 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_no_stores_are_the_state_right_after_an_installation() -> None:
     assert parse(MINIMAL | {"stores": {}}).stores == {}
+
+
+def test_schedules_are_told_by_name_and_namespace() -> None:
+    one = {"name": "hourly", "namespace": "team-a", "windowSeconds": 900, "suspended": True}
+    one |= {"settleSeconds": 300}
+    other = {"name": "hourly", "namespace": "team-b"}
+    assert parse(MINIMAL | {"schedules": [one, other]}).schedules == (
+        ScheduleSettings("hourly", "team-a", 900, 300, suspended=True),
+        ScheduleSettings("hourly", "team-b", 3600, suspended=False),
+    )
+    assert parse(MINIMAL).schedules == ()

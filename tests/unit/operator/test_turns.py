@@ -84,6 +84,24 @@ def test_queue_goes_by_the_windows_starts_and_not_by_who_came_first() -> None:
     assert why(waits, "Waiting").endswith("run b of concurrencyGroup hourly comes first")
 
 
+def test_the_highest_priority_comes_first_and_then_the_windows_start() -> None:
+    live, missed, older = one("c", hour=14), one("b", hour=12, priority=-100), one("a", hour=9, priority=-100)
+    assert begins(decide(live, missed, older))
+    assert why(decide(missed, older), "Waiting").endswith("run a of concurrencyGroup hourly comes first")
+    assert why(decide(older, live), "Waiting").endswith("run c of concurrencyGroup hourly comes first")
+    assert begins(decide(older, missed))
+
+
+def test_priority_stops_nobody_who_has_begun() -> None:
+    assert decide(one("b", priority=1000), one("a", priority=-1000, status=BEGUN)).status.phase == "Waiting"
+    assert decide(one("a", priority=-1000, status=BEGUN), one("b", priority=1000)).status.phase == "Running"
+
+
+def test_what_replaces_others_goes_by_when_it_was_made_whatever_the_priority() -> None:
+    old, new = one("a", status=BEGUN, priority=5), one("b", "Replace", priority=-5)
+    assert "run b" in why(decide(old, new), "Failed")
+
+
 def test_one_that_is_about_to_begin_counts_as_going_on() -> None:
     late, early = one("a", hour=14), one("b", hour=9)
     assert not begins(decide(early, late, begun={late.uid}))
@@ -164,7 +182,7 @@ def test_a_later_run_is_not_replaced_by_one_made_before_it() -> None:
 
 
 POLICIES = st.sampled_from(["Queue", "Forbid", "Replace"])
-RUNS = st.lists(st.tuples(POLICIES, st.integers(0, 20)), min_size=1, max_size=6)
+RUNS = st.lists(st.tuples(POLICIES, st.integers(0, 20), st.integers(-1, 1)), min_size=1, max_size=6)
 
 
 @settings(max_examples=40)
@@ -172,7 +190,9 @@ RUNS = st.lists(st.tuples(POLICIES, st.integers(0, 20)), min_size=1, max_size=6)
 def test_whoever_is_looked_at_when_one_goes_on_at_a_time_and_all_end(runs: Any, seed: int) -> None:
     """Runs come, are looked at and end in any order; an operator that restarts in between changes nothing."""
     random = Random(seed)  # noqa: S311 - an order, no secret
-    coming = [one(chr(97 + n), policy, hour) for n, (policy, hour) in enumerate(runs)]
+    coming = [
+        one(chr(97 + n), policy, hour, priority=priority) for n, (policy, hour, priority) in enumerate(runs)
+    ]
     there: dict[str, Run] = {}
     for _ in range(500):
         if coming and random.random() < 0.2:

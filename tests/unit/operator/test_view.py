@@ -325,3 +325,27 @@ def test_a_publishing_job_that_has_ended_is_kept_until_the_run_has(view: View) -
     assert (job.chunk, 0) in view.jobs_of(run)
     view.put_run(later(replace(run, status=run.status.having("Complete", True, "X", "", NOW, 1)), 101))
     assert view.jobs_of(run) == {}
+
+
+# Whose they are said to be
+
+
+def test_a_job_of_another_namespace_is_not_the_runs_whatever_it_says(view: View) -> None:
+    """Who may make Jobs there can give one the run's name, UID and labels, and end it as it pleases."""
+    view.put_run(a_run(pinned(sensors())))
+    forged = a_finished_job(0, namespace="theirs", uid="forged")
+    view.put_job(forged)
+    view.put_pod(a_pod(forged, "{}"))
+    assert view.jobs_of(a_run()) == {}
+    view.put_job(a_job(0))
+    assert [seen.job.namespace for seen in view.jobs_of(a_run()).values()] == ["scoring"]
+
+
+def test_a_pod_of_another_namespace_tells_nothing_of_a_job(view: View) -> None:
+    view.put_run(a_run(pinned(sensors())))
+    job = a_finished_job(0)
+    view.put_job(job)
+    view.put_pod(a_pod(job, "{}", namespace="theirs"))
+    assert view.jobs_of(a_run())[0, 0].pods == ()
+    view.put_pod(a_pod(job, "{}"))
+    assert len(view.jobs_of(a_run())[0, 0].pods) == 1

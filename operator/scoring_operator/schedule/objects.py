@@ -1,0 +1,128 @@
+"""A schedule's objects as Kubernetes has them: runs, the mark, Events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from scoring_operator.contract import Json, clean, digest8, rfc3339
+from scoring_operator.events import MESSAGE_BYTES
+from scoring_operator.labels import MANAGED_BY, OURS
+from scoring_operator.resource import GROUP, KIND, SCHEDULE_LABEL, VERSION
+from scoring_operator.schedule.plan import Mark
+from scoring_operator.schedule.settings import Schedule
+from scoring_operator.schedule.windows import window_time
+from scoring_operator.times import parse_time
+
+COMPONENT = "sensorscore-scheduler"
+LAST, AHEAD, SKIPPED, LAST_SKIPPED = "lastWindowEnd", "ahead", "skipped", "lastSkipped"
+
+
+class MarkError(ValueError):
+    """The mark's ConfigMap is not as this wrote it; the text says what to do."""
+
+
+def run_name(schedule: str, end: datetime) -> str:
+    """The name of a window's run: a DNS label of 46 characters at most, the same for whoever makes it."""
+    return f"{schedule}-{end:%Y%m%dt%H%Mz}"
+
+
+def run_manifest(schedule: Schedule, end: datetime, priority: int) -> Json:
+    """The run of the window that ends then."""
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "metadata": {
+            "name": run_name(schedule.name, end),
+            "namespace": schedule.namespace,
+            "labels": {SCHEDULE_LABEL: schedule.name},
+        },
+        "spec": {
+            **schedule.run,
+            "window": {"start": rfc3339(end - schedule.grid.length), "end": rfc3339(end)},
+            "concurrencyGroup": schedule.name,
+            "priority": priority,
+        },
+    }
+
+
+def why_not_ours(found: Json, wanted: Json) -> str:
+    """What keeps a run that is there from being the wanted one; empty if it is that."""
+    labels = found["metadata"].get("labels") or {}
+    label, schedule = labels.get(SCHEDULE_LABEL), wanted["metadata"]["labels"][SCHEDULE_LABEL]
+    if label != schedule:
+        return f"its label {SCHEDULE_LABEL} is {label!r}; wanted {schedule!r}"
+    window, ours = found["spec"]["window"], wanted["spec"]["window"]
+    for key in ("start", "end"):
+        if parse_time(window[key]) != parse_time(ours[key]):
+            return f"its window's {key} is {window[key]}; wanted {ours[key]}"
+    return ""
+
+
+def mark_name(schedule: str) -> str:
+    """The ConfigMap that keeps a schedule's mark."""
+    return f"sensorscore-schedule-{schedule}"
+
+
+def mark_manifest(schedule: Schedule, mark: Mark, resource_version: str = "") -> Json:
+    """The mark; written over another only if that is still at `resource_version`."""
+    told = {
+        LAST: rfc3339(mark.last),
+        AHEAD: " ".join(map(rfc3339, sorted(mark.ahead))),
+        SKIPPED: str(mark.skipped),
+        LAST_SKIPPED: mark.last_skipped,
+    }
+    metadata = {
+        "name": mark_name(schedule.name),
+        "namespace": schedule.namespace,
+        "labels": {SCHEDULE_LABEL: schedule.name, MANAGED_BY: OURS},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata | ({"resourceVersion": resource_version} if resource_version else {}),
+        "data": {key: text for key, text in told.items() if text},
+    }
+
+
+def parse_mark(body: Json) -> Mark:
+    """The mark from its ConfigMap; raises `MarkError`."""
+    data = body.get("data") or {}
+    key = LAST
+    try:
+        last = window_time(data[key])
+        key = AHEAD
+        ahead = frozenset(map(window_time, data.get(key, "").split()))
+        key = SKIPPED
+        return Mark(last, ahead, int(data.get(key, "0")), data.get(LAST_SKIPPED, ""))
+    except (KeyError, ValueError):
+        found = repr(data[key]) if key in data else "missing"
+        wanted = "a number" if key == SKIPPED else "a time such as 2026-01-01T00:00:00Z"
+        raise MarkError(
+            f"ConfigMap {body['metadata']['name']}: data.{key} is {found}; wanted {wanted}. Mend it, or "
+            "delete the ConfigMap: the schedule then begins again with the window just ended"
+        ) from None
+
+
+def event_manifest(stored_mark: Json, reason: str, message: str, now: datetime) -> Json:
+    """A warning at the mark; its name is its own, so that telling it twice is telling it once."""
+    meta = stored_mark["metadata"]
+    told = digest8(f"{meta.get('uid')}/{reason}/{message}")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta['name']}.{told}", "namespace": meta["namespace"]},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            **{key: meta[key] for key in ("name", "namespace", "uid") if key in meta},
+        },
+        "type": "Warning",
+        "reason": reason,
+        "message": clean(message, MESSAGE_BYTES),
+        "firstTimestamp": rfc3339(now),
+        "lastTimestamp": rfc3339(now),
+        "count": 1,
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "reportingInstance": COMPONENT,
+    }

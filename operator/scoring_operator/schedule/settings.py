@@ -1,0 +1,148 @@
+"""A schedule, from the YAML file that its pod mounts; a mistake is refused by its key's path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scoring_operator.contract import Json
+from scoring_operator.schedule.windows import Grid, window_time
+from scoring_operator.sections import Section, SettingsError
+
+HOURLY = Grid(timedelta(hours=1))
+NAME_LENGTH = 31  # sensorscore-schedule-NAME names a CronJob, which has 52 characters at most
+_NAME = rf"[a-z0-9]([-a-z0-9]{{0,{NAME_LENGTH - 2}}}[a-z0-9])?"
+_NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+MAX_WINDOW = 366 * 86_400  # seconds; a ScoringRun's own limit
+DAY = 86_400
+
+# What a scheduled run is where its schedule says nothing else. A run by hand is looked at by whoever made it;
+# these must end, and go, by themselves.
+DEFAULTS: Mapping[str, Any] = {
+    "concurrencyPolicy": "Queue",  # an hour that takes longer than an hour delays the next, and loses none
+    "timeouts": {"pendingSeconds": 1800},  # a pool boots in 3 to 7 minutes: by then it cannot grow
+    "failurePolicy": {"maxFailedSensors": "5%"},
+    "ttlSecondsAfterFinished": 7 * DAY,
+    "ttlSecondsAfterFailed": 30 * DAY,
+}
+# What is the schedule's to say.
+_OURS = {
+    "window": "it follows from the clock",
+    "concurrencyGroup": "it is the schedule's name",
+    "suspend": "suspend the schedule, or one of its runs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """How much of an outage is made good."""
+
+    max_windows: int = 24  # a day of hours; older ones are skipped, and named
+    max_age: timedelta | None = None  # since a window's end; None: any
+    priority: int = -100  # of their runs: below that of the window just ended
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What one pod works for."""
+
+    name: str
+    namespace: str
+    run: Json  # a ScoringRun's spec, but for what the window decides
+    grid: Grid = HOURLY
+    settle: timedelta = timedelta(0)  # since a window's end: its late data come in the meantime
+    start_from: datetime | None = None  # only where there is no mark yet
+    catch_up: CatchUp = field(default_factory=CatchUp)
+
+
+def load(path: Path) -> Schedule:
+    """Read the file; raises `SettingsError`."""
+    try:
+        return parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"schedule file {path} cannot be read: {error}") from None
+
+
+def parse(data: object) -> Schedule:
+    """A schedule from what YAML gave; raises `SettingsError`."""
+    top = Section({} if data is None else data, "schedule")
+    length = _minutes(top, "windowSeconds", 3600, 60, MAX_WINDOW)
+    run = _run(top.section("run"))
+    schedule = Schedule(
+        name=top.text(
+            "name", wanted=_NAME, words=f"at most {NAME_LENGTH} lower-case letters, digits and -: a CronJob's"
+        ),
+        namespace=top.text("namespace", wanted=_NAMESPACE, words="a namespace's name"),
+        run=run,
+        grid=Grid(length, _minutes(top, "offsetSeconds", 0, -MAX_WINDOW, MAX_WINDOW)),
+        settle=timedelta(seconds=top.number("settleSeconds", 0, 0, 31 * DAY)),
+        start_from=_start_from(top),
+        catch_up=_catch_up(top.section("catchUp"), run["priority"]),
+    )
+    top.end()
+    return schedule
+
+
+def _minutes(section: Section, key: str, default: int, low: int, high: int) -> timedelta:
+    seconds = section.number(key, default, low, high)
+    if seconds % 60:
+        raise SettingsError(
+            f"{section.path}.{key} is {seconds}; wanted whole minutes: a window's end is in a run's name"
+        )
+    return timedelta(seconds=seconds)
+
+
+def _start_from(section: Section) -> datetime | None:
+    text = section.text("startFrom", "", wanted=r"\S*", words="a time such as 2026-01-01T00:00:00Z")
+    try:
+        return window_time(text) if text else None
+    except ValueError:
+        raise SettingsError(
+            f"{section.path}.startFrom is {text!r}; wanted a time with a zone such as 2026-01-01T00:00:00Z"
+        ) from None
+
+
+def _catch_up(section: Section, live: int) -> CatchUp:
+    age = section.number("maxAgeSeconds", 0, 0, 3660 * DAY)
+    found = CatchUp(
+        max_windows=section.number("maxWindows", CatchUp().max_windows, 0, 1000),
+        max_age=timedelta(seconds=age) if age else None,
+        priority=section.number("priority", CatchUp().priority, -1000, 1000),
+    )
+    section.end()
+    if found.priority >= live:
+        raise SettingsError(
+            f"{section.path}.priority is {found.priority}; wanted less than run.priority, {live}: "
+            "the window just ended goes before those that were missed"
+        )
+    return found
+
+
+def _run(section: Section) -> Json:
+    """The spec of its runs, with what is the default for scheduled ones."""
+    given = dict(section.data)
+    for key, why in _OURS.items():
+        if key in given:
+            raise SettingsError(f"{section.path}.{key} is there; wanted it left out: {why}")
+    sensors = given.get("sensors")
+    if not isinstance(sensors, dict) or "failedOf" in sensors:
+        raise SettingsError(
+            f"{section.path}.sensors is {'missing' if sensors is None else repr(sensors)}; "
+            "wanted names, configMapRef, table or discover"
+        )
+    if type(given.get("priority", 0)) is not int:
+        raise SettingsError(f"{section.path}.priority is {given['priority']!r}; wanted a whole number")
+    run: Json = {"priority": 0, **DEFAULTS, **given}
+    for key in ("timeouts", "failurePolicy"):
+        if not isinstance(run[key], dict):
+            raise SettingsError(f"{section.path}.{key} is {run[key]!r}; wanted a mapping of keys to values")
+        run[key] = {**DEFAULTS[key], **run[key]}
+    finished = run["ttlSecondsAfterFinished"]
+    if "ttlSecondsAfterFailed" not in given and type(finished) is int:
+        run["ttlSecondsAfterFailed"] = max(finished, DEFAULTS["ttlSecondsAfterFailed"])
+    return run
