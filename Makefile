@@ -19,11 +19,11 @@ help: ## Show this list
 demo: $(VENV) ## The main job from nothing: cluster, operator, 15 models, one ScoringRun, a report
 	@$(PY) -m examples.demo
 
-test: $(VENV) ## All tests: unit, broken files, chart (Helm), component (Azurite), API server, whole cluster
+test: $(VENV) ## All tests: unit, broken files, chart (Helm), component (Azurite), API server, monitoring, whole cluster
 	@$(PY) -m tests.run all
 
 ##@ Local cluster (a real Kubernetes without Docker, or kind where Docker answers)
-.PHONY: cluster deploy images status down doctor
+.PHONY: cluster deploy monitoring dashboard-preview images status down doctor
 cluster: $(VENV) ## Bring up the cluster (KWOK_NODES=10: and so many simulated nodes); kubeconfig at .cache/cluster/kubeconfig
 	@$(PY) -m local up $(if $(KWOK_NODES),--kwok-nodes $(KWOK_NODES))
 
@@ -32,6 +32,12 @@ images: $(VENV) ## Build both images and load them into the running cluster (ALS
 
 deploy: $(VENV) ## Cluster, storage, images, and the operator installed with Helm (ALSO=sklearn: that runtime too)
 	@$(PY) -m local deploy $(if $(ALSO),--also $(ALSO))
+
+monitoring: $(VENV) ## Prometheus and Alertmanager beside the running cluster, with the chart's rules
+	@$(PY) -m local monitoring
+
+dashboard-preview: $(VENV) ## The Grafana dashboards as pages in build/dashboards, drawn from the local Prometheus or PROMETHEUS=http://… (HOURS=24)
+	@$(PY) -m local.preview --prometheus "$${PROMETHEUS:-$$($(PY) -m local monitoring)}" $(if $(HOURS),--hours $(HOURS))
 
 status: $(VENV) ## What runs, and where
 	@$(PY) -m local status
@@ -43,7 +49,7 @@ doctor: $(VENV) ## What is there, what is missing, what cannot work on this mach
 	@$(PY) -m local doctor
 
 ##@ Tests and checks
-.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-faults test-cluster check format bench bench-operator ci
+.PHONY: test-unit test-fuzz test-chart test-component test-controlplane test-monitoring test-faults test-cluster check format bench bench-operator bench-ingest ci
 test-unit: $(VENV) ## Unit and contract tests: need nothing but Python
 	@$(PY) -m tests.run unit
 
@@ -58,6 +64,9 @@ test-component: $(VENV) ## Storage against a real Azurite
 
 test-controlplane: $(VENV) ## CRD and operator against a real API server, no root needed
 	@$(PY) -m tests.run controlplane
+
+test-monitoring: $(VENV) ## Rules by promtool; every alert fired, every panel's query asked, by a real Prometheus and Alertmanager
+	@$(PY) -m tests.run monitoring
 
 test-faults: $(VENV) ## The operator killed at each of its writes and at random, the API server failing in all ways, the past seen again, generated specs, 1,000 runs (most of an hour)
 	@SENSORSCORE_FAULTS=whole $(PY) -m tests.run faults
@@ -80,13 +89,26 @@ bench: $(VENV) ## Measure start-up and a run of 15 sensors; figures in build/ben
 bench-operator: $(VENV) ## Measure the operator with 10,000 sensors, Jobs and runs (SENSORS=500: the short form)
 	@PYTHONPATH=.:tests:tests/bench SENSORS=$(SENSORS) $(PY) tests/bench/run_operator.py $(BENCHES)
 
+bench-ingest: $(VENV) ## Measure windowing of device events: events/s a core, memory, size of the state
+	@PYTHONPATH=.:tests:tests/bench $(PY) tests/bench/run.py ingest-window
+
 ##@ Maintenance
-.PHONY: lock crds clean
+.PHONY: lock crds values metrics-page dashboards clean
 lock: $(VENV) ## Resolve dependencies anew: one resolution, a hashed subset for each part
 	@$(PY) requirements/lock.py
 
 crds: $(VENV) ## Copy the CRD into the chart (crds/ is the source)
 	@cp crds/*.yaml charts/sensorscore/files/crds/
+
+values: $(VENV) ## Make the chart's schema and its README's table from values.yaml
+	@$(PY) -m charts.values_schema
+	@$(PY) -m charts.values_table
+
+metrics-page: $(VENV) ## Make the tables of docs/metrics.md from the operator's catalogue of series
+	@$(PY) -m charts.metrics_page
+
+dashboards: $(VENV) ## Make the chart's Grafana dashboards from charts/dashboards
+	@$(PY) -m charts.dashboards
 
 clean: ## Remove what was built here (not the caches of Go, npm and pip)
 	@if [ -e $(VENV) ]; then $(PY) -m local down; fi

@@ -37,6 +37,10 @@ class Api:
         self.tls = ssl.create_default_context(
             cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
         )
+        self._headers = {"Accept": "application/json"}
+        if "token" in user:
+            self._headers["Authorization"] = f"Bearer {user['token']}"
+            return
         with (
             tempfile.NamedTemporaryFile() as client
         ):  # the ssl module takes client certificates from files only
@@ -52,9 +56,7 @@ class Api:
         connection = http.client.HTTPSConnection(self._host, self._port, context=self.tls, timeout=10)
         try:
             payload = None if body is None else json.dumps(body).encode()
-            connection.request(
-                method, path, payload, {"Content-Type": content_type, "Accept": "application/json"}
-            )
+            connection.request(method, path, payload, {"Content-Type": content_type, **self._headers})
             answer = connection.getresponse()
             text = answer.read().decode(errors="replace")
         finally:

@@ -8,6 +8,7 @@ from local import kind
 from local.azurite import Azurite
 from local.cluster import Cluster
 from local.images import Image
+from local.monitoring import Monitoring
 from local.places import Places
 
 
@@ -36,6 +37,9 @@ class Backend(Protocol):
 
     def azurite(self) -> Azurite:
         """Its Blob Storage."""
+
+    def monitoring(self) -> Monitoring:
+        """Its Prometheus and Alertmanager. LocalError where there are none, and why."""
 
 
 def choose(places: Places | None = None) -> Backend:

@@ -131,8 +131,26 @@ KARPENTER = Module(
     files=("pkg/apis/crds/*.yaml", "kwok/apis/crds/*.yaml"),
 )
 PAUSE = Module("pause", "", {"pause": "."})
+# The Helm before, which many still have: the chart's tests render with it too.
+HELM3 = Module(
+    "helm3",
+    "helm.sh/helm/v3",
+    {"helm3": "helm.sh/helm/v3/cmd/helm"},
+    {"helm.sh/helm/v3/internal/version.version": "{version}"},
+    probe=(("version", "--short"), r"^v3\."),
+)
+# Nothing is built of it: its definitions are what the chart's monitors and rules have to fit.
+PROMETHEUS_OPERATOR = Module(
+    "prometheus-operator",
+    "github.com/prometheus-operator/prometheus-operator",
+    {},
+    files=tuple(
+        f"example/prometheus-operator-crd/*_{kind}.yaml"
+        for kind in ("podmonitors", "prometheusrules", "servicemonitors")
+    ),
+)
 
-ALL = (KUBERNETES, ETCD, CONTAINERD, HELM, KWOK, KARPENTER, PAUSE)
+ALL = (KUBERNETES, ETCD, CONTAINERD, HELM, KWOK, KARPENTER, PAUSE, HELM3, PROMETHEUS_OPERATOR)
 
 
 def module_of(program: str) -> Module:
@@ -149,7 +167,7 @@ def ensure(places: Places, module: Module) -> dict[str, Path]:
     found = _on_path(module)
     if found:
         return found
-    directory = places.bin / f"{module.name}-{module.version}-{module.digest()}"
+    directory = _directory(places, module)
     paths = {name: directory / name for name in module.programs}
     if not directory.is_dir():
         with exclusive(places.bin, module.name):
@@ -163,9 +181,19 @@ def program(places: Places, name: str) -> Path:
     return ensure(places, module_of(name))[name]
 
 
+def kept(places: Places, module: Module) -> Path:
+    """Directory of a module's `files`, fetched if need be."""
+    ensure(places, module)
+    return _directory(places, module)
+
+
+def _directory(places: Places, module: Module) -> Path:
+    return places.bin / f"{module.name}-{module.version}-{module.digest()}"
+
+
 def is_built(places: Places, module: Module) -> bool:
     """Whether `ensure` would find the programs without building."""
-    directory = places.bin / f"{module.name}-{module.version}-{module.digest()}"
+    directory = _directory(places, module)
     return directory.is_dir() or bool(_on_path(module))
 
 
@@ -191,7 +219,7 @@ def _build(module: Module, directory: Path) -> None:
         raise LocalError(
             f"Go is needed to build {module.name} {module.version}, and there is no `go` on PATH"
         )
-    names = ", ".join(module.programs)
+    names = ", ".join(module.programs) or "no program, files only"
     directory.parent.mkdir(parents=True, exist_ok=True)
     with (
         stage(f"go build {module.name} {module.version} ({names})"),
@@ -199,33 +227,40 @@ def _build(module: Module, directory: Path) -> None:
     ):
         target = Path(scratch) / "out"
         target.mkdir()
-        # One call for all of a module's programs: compiling them together shares the work.
-        # A trailing slash makes it a directory even for one program, which go then names by its package.
-        run(
-            [
-                go,
-                "build",
-                "-trimpath",
-                "-ldflags",
-                module.link_flags(),
-                "-o",
-                f"{target}/",
-                *module.programs.values(),
-            ],
-            f"go build of {module.name} {module.version}",
-            cwd=module.directory,
-            env={"CGO_ENABLED": "0"},
-        )
-        built = [path for path in target.iterdir() if path.is_file()]
-        if len(module.programs) == 1 and len(built) == 1:
-            built[0].rename(target / next(iter(module.programs)))
+        if module.programs:
+            _compile(go, module, target)
         _keep_files(go, module, target)
         target.rename(directory)
+
+
+def _compile(go: str, module: Module, target: Path) -> None:
+    # One call for all of a module's programs: compiling them together shares the work.
+    # A trailing slash makes it a directory even for one program, which go then names by its package.
+    run(
+        [
+            go,
+            "build",
+            "-trimpath",
+            "-ldflags",
+            module.link_flags(),
+            "-o",
+            f"{target}/",
+            *module.programs.values(),
+        ],
+        f"go build of {module.name} {module.version}",
+        cwd=module.directory,
+        env={"CGO_ENABLED": "0"},
+    )
+    built = [path for path in target.iterdir() if path.is_file()]
+    if len(module.programs) == 1 and len(built) == 1:
+        built[0].rename(target / next(iter(module.programs)))
 
 
 def _keep_files(go: str, module: Module, target: Path) -> None:
     if not module.files:
         return
+    # A module of which nothing was compiled is not there yet.
+    run([go, "mod", "download", module.requires], f"go mod download of {module.name}", cwd=module.directory)
     where = run(
         [go, "list", "-m", "-f", "{{.Dir}}", module.requires],
         f"go list of {module.name}",

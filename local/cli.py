@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local import build, doctor, kwok, wheels
-from local.backend import choose
+from local.backend import Backend, choose
 from local.console import say, stage
 from local.controlplane import ControlPlane
 from local.deploy import deploy
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("status", _status, "say whether the cluster is up, and where"),
         ("azurite", _azurite, "start Blob Storage for the cluster"),
+        ("monitoring", _monitoring, "start Prometheus and Alertmanager for the cluster"),
         ("doctor", _doctor, "say what is there, what is missing, and what cannot work here"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
@@ -126,7 +127,18 @@ def _status(_: argparse.Namespace, places: Places) -> int:
     print(f"kubeconfig  {backend.kubeconfig}")
     print(f"address     {backend.address}")
     print(f"storage     {azurite.endpoint if azurite.running() else 'not started'}")
+    for name, where in _monitored(backend):
+        print(f"{name:11} {where}")
     return 0
+
+
+def _monitored(backend: Backend) -> list[tuple[str, str]]:
+    try:
+        monitoring = backend.monitoring()
+    except LocalError:
+        return [("prometheus", "none beside a kind cluster")]
+    programs = (("prometheus", monitoring.prometheus), ("alerts", monitoring.alertmanager))
+    return [(name, program.url if program.running() else "not started") for name, program in programs]
 
 
 def _images(arguments: argparse.Namespace, places: Places) -> int:
@@ -140,6 +152,14 @@ def _azurite(_: argparse.Namespace, places: Places) -> int:
     with stage("Azurite"):
         azurite.start()
     print(azurite.endpoint)
+    return 0
+
+
+def _monitoring(_: argparse.Namespace, places: Places) -> int:
+    monitoring = choose(places).monitoring()
+    with stage("Prometheus and Alertmanager"):
+        monitoring.start()
+    print(monitoring.prometheus.url)
     return 0
 
 

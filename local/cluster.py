@@ -17,6 +17,7 @@ from local.controlplane import ControlPlane
 from local.errors import LocalError
 from local.images import Image
 from local.locks import exclusive
+from local.monitoring import Monitoring
 from local.node import PROGRAMS, Node, is_ready
 from local.nodeconfig import NODE
 from local.places import Addresses, Places
@@ -119,6 +120,11 @@ class Cluster:
             prefix=network.enter(self.places),
             detached=True,
         )
+
+    def monitoring(self) -> Monitoring:
+        """The cluster's Prometheus and Alertmanager, started or not."""
+        at = self._at()
+        return Monitoring(self._plane(at), at.node, network.enter(self.places))
 
     @property
     def _record(self) -> Path:

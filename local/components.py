@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import audit
 from local.places import SERVICE_CIDR
 
 # With the defaults (20 requests a second) the Job controller ends 3 Jobs a second; with these, over 30.
@@ -77,6 +78,7 @@ def apiserver(binary: Path, state: Path, at: Endpoints) -> list[str]:
         f"--service-account-key-file={pki / 'service-accounts.pub'}",
         f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
         f"--service-cluster-ip-range={SERVICE_CIDR}",
+        *audit.flags(state),
     ]
     if at.loopback:
         # It would write its own address into the service `kubernetes`, and loopback is not allowed there.

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from local import build, components, kubeconfig, pki
+from local import audit, build, components, kubeconfig, pki
 from local.api import Api, wait_until
 from local.components import Endpoints
 from local.places import SERVICE_ADDRESS, Places
@@ -56,6 +56,11 @@ class ControlPlane(Startable):
         return self.state / "pki"
 
     @property
+    def audit_log(self) -> Path:
+        """What ServiceAccounts asked of the API server, a line of JSON for each request."""
+        return audit.log(self.state)
+
+    @property
     def kubectl(self) -> Path:
         """A kubectl of the same version, built if need be."""
         return build.program(self.places, "kubectl")
@@ -74,6 +79,7 @@ class ControlPlane(Startable):
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         at = self._endpoints or _free_endpoints()
         self._write_credentials(at)
+        audit.write_policy(self.state)
         start, state = self.daemons.start, self.state
         start("etcd", components.etcd(programs["etcd"], state, at))
         start("kube-apiserver", components.apiserver(programs["kube-apiserver"], state, at))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import azurite, build, cgroups, kind, mounts, packages
+from local import azurite, build, cgroups, kind, mounts, packages, unpacked
 from local.commands import find, run
 from local.errors import LocalError
 from local.places import Places
@@ -30,6 +30,7 @@ class State(enum.Enum):
 
     OK = "ok"
     MISSING = "missing"  # `up` will see to it
+    WITHOUT = "without"  # `up` works, the demo goes on without it
     CANNOT = "CANNOT"  # `up` would fail
 
 
@@ -51,7 +52,7 @@ def examine(places: Places) -> list[Finding]:
             _go(places, (build.HELM,)),
         ]
     findings = [_platform(), _root(), _checkout(places), _space(places), _memory(), _other_kubelet()]
-    findings += [*_azurite(places), _go(places), *_packages()]
+    findings += [*_azurite(places), _go(places), *_packages(), *_monitoring(places)]
     if os.geteuid() == 0 and sys.platform == "linux":
         findings += [_control_groups(), *_kernel(places)]
     return findings
@@ -187,6 +188,18 @@ def _packages() -> Iterator[Finding]:
             )
         else:
             yield Finding(package.program, State.CANNOT, f"{package.purpose}; please install it")
+
+
+def _monitoring(places: Places) -> Iterator[Finding]:
+    for program in unpacked.PROGRAMS.values():
+        path = unpacked.existing(places, program.name)
+        if path:
+            yield Finding(program.name, State.OK, str(path))
+        elif unpacked.can_fetch():
+            what = f"{program.purpose}; apt-get will download it, and not install it"
+            yield Finding(program.name, State.MISSING, what)
+        else:
+            yield Finding(program.name, State.WITHOUT, f"{program.purpose}; please install it")
 
 
 def _control_groups() -> Finding:

@@ -15,7 +15,9 @@ from local.azurite import PORT as AZURITE_PORT
 from local.azurite import Azurite
 from local.commands import find, run
 from local.console import say, stage
+from local.errors import LocalError
 from local.images import Image
+from local.monitoring import Monitoring
 from local.places import Places
 from local.processes import Daemons
 
@@ -103,6 +105,13 @@ class Kind:
             address=self.address,
             port=AZURITE_PORT,
             detached=True,
+        )
+
+    def monitoring(self) -> Monitoring:
+        """None: from this machine one cannot reach the pods of a kind cluster."""
+        raise LocalError(
+            "beside a kind cluster no Prometheus is started, since this machine does not reach its pods: "
+            "install one in it (kube-prometheus-stack scrapes the operator by its Service)"
         )
 
     def _kind(self, *arguments: str) -> None:

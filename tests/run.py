@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import azurite, build, doctor, kind
+from local import azurite, build, doctor, kind, unpacked
 from local.errors import LocalError
 from local.places import Places
 from local.prepare import prepare
@@ -26,14 +26,25 @@ def nothing(_: Places) -> None:
 
 
 def helm(places: Places) -> None:
-    """Helm, built if need be."""
-    build.ensure(places, build.HELM)
+    """Helm, built if need be, and what the chart is held against: the Helm before, others' definitions."""
+    for module in (build.HELM, build.PROMETHEUS_OPERATOR):
+        build.ensure(places, module)
+    try:
+        build.ensure(places, build.HELM3)
+    except LocalError as error:
+        print(f"   HELM 3 IS NOT THERE, the chart is rendered with Helm 4 only: {error}")  # noqa: T201
 
 
 def control_plane(places: Places) -> None:
     """The programs of a control plane, built if need be."""
     for module in (build.KUBERNETES, build.ETCD):
         build.ensure(places, module)
+
+
+def control_plane_and_helm(places: Places) -> None:
+    """A control plane, and Helm: schedules are tested as the chart installs them."""
+    control_plane(places)
+    helm(places)
 
 
 def autoscaler_and_storage(places: Places) -> None:
@@ -55,6 +66,13 @@ def whole_cluster(places: Places) -> None:
     if not kind.available():
         doctor.require(places)
         prepare(places)
+
+
+def watched(places: Places) -> None:
+    """A control plane, Prometheus and Alertmanager."""
+    control_plane(places)
+    for name in unpacked.PROGRAMS:
+        unpacked.program(places, name)
 
 
 def blob_storage(places: Places) -> None:
@@ -84,7 +102,8 @@ LAYERS = (
     Layer("fuzz", ("tests/fuzz",)),
     Layer("chart", ("tests/chart",), helm),
     Layer("component", ("tests/component",), blob_storage),
-    Layer("controlplane", ("tests/controlplane",), control_plane),
+    Layer("controlplane", ("tests/controlplane",), control_plane_and_helm),
+    Layer("monitoring", ("tests/monitoring",), watched),
     Layer("faults", ("tests/faults",), autoscaler_and_storage, note="" if WHOLE else FEWER),
     Layer("scale", ("tests/shortform",), simulated_nodes, note="; `make bench-operator` is the long form"),
     Layer("cluster", ("tests/cluster",), whole_cluster, needs_root=True),
@@ -95,6 +114,8 @@ def why_not(layer: Layer) -> str:
     """Why this machine cannot run `layer`; empty when it can."""
     if layer.needs_root and os.geteuid() != 0 and not kind.available():
         return "kubelet, containerd and a network namespace need root: `sudo make test-cluster`"
+    if layer.get_ready is watched and not unpacked.available(Places.here()):
+        return "neither Prometheus and Alertmanager are on PATH, nor Debian's tools to fetch them"
     return ""
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from examples.demo import scoring
+from examples.demo import monitoring, scoring
 from examples.demo.console import say, stage
 from examples.demo.errors import DemoError
 from examples.demo.scoring import BUILD, ROOT
@@ -25,14 +25,20 @@ def demo() -> None:
     begun = time.monotonic()
     places = Places.here()
     with stage("Cluster, storage, images, operator"):
-        deployed = deploy(places, choose(places))
+        backend = choose(places)
+        deployed = deploy(places, backend)
+        prometheus = monitoring.prometheus(backend)
     with stage("Readings"):
         scoring.land(deployed)
     with stage("Models"):
         scoring.train(deployed)
+    applied = time.time()
     with stage("Run"):
         run = scoring.score(deployed)
         scoring.check(run)
+    if prometheus:
+        with stage("Latency of its Jobs"):
+            monitoring.show(prometheus, run, applied, BUILD / "latency.png")
     with stage("Report"):
         scoring.report(deployed, run)
     reports = " and ".join(str((BUILD / name).relative_to(ROOT)) for name in ("report.html", "report.png"))
@@ -40,6 +46,9 @@ def demo() -> None:
     say(f"   export KUBECONFIG={deployed.tools.kubeconfig}")
     say(f"   alias kubectl={deployed.tools.kubectl_path}")
     say(f"   kubectl --namespace {NAMESPACE} get scoringruns,jobs")
+    if prometheus:
+        say(f"   {prometheus.url}      # Prometheus, as long as the cluster is up")
+        say("   make dashboard-preview      # the Grafana dashboards, drawn from it")
     say("   make down      # removes all of it")
 
 

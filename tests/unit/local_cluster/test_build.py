@@ -49,6 +49,25 @@ def test_files_that_are_kept_beside_a_program_come_from_what_it_requires() -> No
     assert build.KARPENTER.digest() != without.digest()
 
 
+def test_of_a_module_without_programs_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is compiled: they are fetched, and stay."""
+    places, asked = Places(tmp_path), list[list[str]]()
+    source = tmp_path / "module" / "example" / "prometheus-operator-crd"
+    source.mkdir(parents=True)
+    (source / "monitoring.coreos.com_servicemonitors.yaml").write_text("kind: x\n")
+
+    def run(command: list[str], *_: object, **__: object) -> str:
+        asked.append(command[1:3])
+        return f"{tmp_path / 'module'}\n"
+
+    monkeypatch.setattr(build, "find", lambda _: "go")
+    monkeypatch.setattr(build, "run", run)
+    directory = build.kept(places, build.PROMETHEUS_OPERATOR)
+    assert [file.name for file in directory.iterdir()] == ["monitoring.coreos.com_servicemonitors.yaml"]
+    assert build.kept(places, build.PROMETHEUS_OPERATOR) == directory
+    assert asked == [["mod", "download"], ["list", "-m"]]
+
+
 def test_a_built_program_is_not_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = Places(tmp_path)
     directory = places.bin / f"pause-{build.PAUSE.version}-{build.PAUSE.digest()}"

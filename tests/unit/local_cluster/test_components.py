@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from local import components
+from local import audit, components
 from local.components import Endpoints
 
 STATE = Path("/state")
@@ -46,3 +46,9 @@ def test_the_three_ports_of_a_control_plane_differ() -> None:
     at = _free_endpoints()
     assert len({at.api, at.etcd, at.etcd_peer}) == 3
     assert at.loopback
+
+
+def test_what_service_accounts_ask_for_is_logged() -> None:
+    found = flags(components.apiserver(Path("a"), STATE, NODE))
+    assert found["audit-policy-file"] == "/state/audit-policy.json"
+    assert found["audit-log-path"] == str(audit.log(STATE))

@@ -9,11 +9,12 @@ from local.places import Places
 
 GOOD = Finding("root", State.OK, "running as root")
 COMING = Finding("runc", State.MISSING, "starts containers; apt-get will install runc")
+SPARED = Finding("prometheus", State.WITHOUT, "scrapes the operator; please install it")
 BAD = Finding("system", State.CANNOT, "containers need Linux, this is darwin")
 
 
 def test_what_is_missing_but_comes_is_no_obstacle() -> None:
-    assert doctor.obstacles([GOOD, COMING]) == []
+    assert doctor.obstacles([GOOD, COMING, SPARED]) == []
     assert doctor.report([GOOD, COMING]).endswith("the cluster can run here\n")
 
 
