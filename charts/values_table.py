@@ -1,6 +1,6 @@
 """Writes the values table of the chart's README from values.yaml: each key's comment, and its default.
 
-Run `python charts/values_table.py` after a change of values.yaml; a test holds the two equal.
+Run `python -m charts.values_table` after a change of values.yaml; a test holds the two equal.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +17,15 @@ import yaml
 CHART = Path(__file__).resolve().parent / "sensorscore"
 START, END = "<!-- values: made by charts/values_table.py -->", "<!-- end of values -->"
 KEY = re.compile(r"^(?P<indent> *)(?P<name>[A-Za-z0-9_.-]+):")
+NOTE = "@schema "
 
 
-class Row(NamedTuple):
-    """One commented key: where it is, what its comment's first paragraph says, and its default."""
+class Key(NamedTuple):
+    """One key: where it is, what its comment's first paragraph says, the schema's note in it, its default."""
 
     path: tuple[str, ...]
     text: str
+    note: Mapping[str, Any]
     default: Any
 
 
@@ -32,10 +35,10 @@ def first_paragraph(comment: list[str]) -> str:
     return " ".join(lines)
 
 
-def rows(source: str) -> list[Row]:
-    """The commented keys of a values file, in its order. Every key has one space-indented line of its own."""
+def keys(source: str) -> list[Key]:
+    """The keys of a values file, in its order. Every key has one space-indented line of its own."""
     values = yaml.safe_load(source)
-    found: list[Row] = []
+    found: list[Key] = []
     stack: list[tuple[int, str]] = []
     comment: list[str] = []
     for line in source.splitlines():
@@ -46,13 +49,25 @@ def rows(source: str) -> list[Row]:
             indent = len(match["indent"])
             stack = [(depth, name) for depth, name in stack if depth < indent] + [(indent, match["name"])]
             path = tuple(name for _, name in stack)
-            if comment:
-                default: Any = values
-                for name in path:
-                    default = default[name]
-                found.append(Row(path, first_paragraph(comment), default))
+            default: Any = values
+            for name in path:
+                default = default[name]
+            found.append(_key(path, comment, default))
         comment = []
     return found
+
+
+def _key(path: tuple[str, ...], comment: list[str], default: Any) -> Key:
+    note: dict[str, Any] = {}
+    for line in comment:
+        if line.startswith(NOTE):
+            note |= yaml.safe_load(line.removeprefix(NOTE))
+    return Key(path, first_paragraph([line for line in comment if not line.startswith(NOTE)]), note, default)
+
+
+def rows(source: str) -> list[Key]:
+    """The explained keys of a values file."""
+    return [key for key in keys(source) if key.text]
 
 
 def table(source: str) -> str:

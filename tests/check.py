@@ -59,6 +59,19 @@ def check_crd_copy() -> None:
             raise CheckError(f"{copy.relative_to(ROOT)} differs from crds/{source.name}: run `make crds`")
 
 
+def check_values() -> None:
+    """The chart's schema and its README's table are made from its values."""
+    from charts import values_schema, values_table
+
+    chart = ROOT / CHART
+    source = (chart / "values.yaml").read_text(encoding="utf-8")
+    readme = (chart / "README.md").read_text(encoding="utf-8")
+    if values_table.with_table(readme, source) != readme:
+        raise CheckError(f"{CHART}/README.md has another table: run `make values`")
+    if values_schema.text() != (chart / "values.schema.json").read_text(encoding="utf-8"):
+        raise CheckError(f"{CHART}/values.schema.json is not that of values.yaml: run `make values`")
+
+
 def check_chart() -> None:
     """The chart passes Helm's linter, and what it renders fits each supported version of Kubernetes."""
     helm = program(Places.here(), "helm")
@@ -95,6 +108,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "types": check_types,
     "layers": check_layers,
     "CRD copy": check_crd_copy,
+    "chart values": check_values,
     "chart": check_chart,
     "lock files": check_locks,
 }

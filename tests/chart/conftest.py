@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from chart.rendering import Manifests, Notes, Refusal, Render, Values, run_helm
 def render(helm: Path, tmp_path: Path) -> Render:
     """Manifests of a release `sensorscore` in namespace `system`."""
 
-    def call(values: Values | None = None) -> Manifests:
-        done = run_helm(helm, ["template", "--kube-version", "1.36.2"], values or {}, tmp_path)
+    def call(
+        values: Values | None = None, release: str = "sensorscore", apis: Sequence[str] = (), **more: str
+    ) -> Manifests:
+        known = [f"--api-versions={api}" for api in apis]
+        verb = ["template", "--kube-version", "1.36.2", *known]
+        done = run_helm(helm, verb, values or {}, tmp_path, release, **more)
         assert done.returncode == 0, done.stderr
         return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 

@@ -17,10 +17,17 @@ Refusal = Callable[..., str]
 Notes = Callable[..., str]
 
 
-def run_helm(helm: Path, verb: list[str], values: Values, folder: Path) -> subprocess.CompletedProcess[str]:
-    """One call of Helm, release `sensorscore` in namespace `system`, with these values in a file."""
+def run_helm(
+    helm: Path,
+    verb: list[str],
+    values: Values,
+    folder: Path,
+    release: str = "sensorscore",
+    namespace: str = "system",
+) -> subprocess.CompletedProcess[str]:
+    """One call of Helm with these values in a file; the release is `sensorscore` in `system` if not told."""
     file = folder / "values.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
-    release = [] if verb[0] == "lint" else ["sensorscore"]
-    argv = [str(helm), *verb, *release, str(CHART), "--namespace", "system", "--values", str(file)]
+    releases = [] if verb[0] == "lint" else [release]
+    argv = [str(helm), *verb, *releases, str(CHART), "--namespace", namespace, "--values", str(file)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60)

@@ -10,58 +10,14 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from chart.rendering import CHART, Manifests, Notes, Render, run_helm
+from chart.manifests import of_kind, only, settings_of
+from chart.rendering import CHART, Manifests, Render, run_helm
+from chart.variants import AZURITE, IDENTITY, VARIANTS
 from scoring_operator.settings import parse
 
 ROOT = CHART.parents[1]
-AZURITE = {
-    "url": "azure://devstoreaccount1/sensorscore",
-    "endpoint": "http://10.89.0.2:10000/devstoreaccount1",
-    "allowHttp": True,
-    "connectionStringSecret": {"name": "storage", "key": "connection-string"},
-}
-IDENTITY = {"url": "azure://account/container/prefix", "workloadIdentity": True}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "defaults": {},
-    "azurite": {"scoringNamespaces": ["demo"], "stores": {"default": AZURITE}},
-    "namespaced": {"watchNamespaces": ["a", "b"], "stores": {"default": IDENTITY}},
-    "bare": {
-        "crds": {"enabled": False},
-        "rbac": {"create": False, "aggregate": False},
-        "serviceAccount": {"create": False, "name": "mine"},
-        "scorer": {"serviceAccount": {"create": False}},
-        "metrics": {"service": {"enabled": False}},
-    },
-    "everything": {
-        "fullnameOverride": "scoring",
-        "image": {"digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
-        "imagePullSecrets": [{"name": "registry"}],
-        "watchNamespaces": ["a"],
-        "scorer": {"serviceAccount": {"annotations": {"azure.workload.identity/client-id": "id"}}},
-        "stores": {"default": AZURITE, "second": {**IDENTITY, "namespaces": ["a"]}},
-        "serviceAccount": {"annotations": {"a": "b"}},
-        "nodeSelector": {"a": "b"},
-        "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}],
-        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
-        "podLabels": {"team": "a"},
-        "podAnnotations": {"note": "a"},
-    },
-}
-
-
-def of_kind(manifests: Manifests, kind: str) -> Manifests:
-    return [manifest for manifest in manifests if manifest["kind"] == kind]
-
-
-def only(manifests: Manifests, kind: str) -> dict[str, Any]:
-    (manifest,) = of_kind(manifests, kind)
-    return manifest
-
-
-def settings_of(manifests: Manifests) -> dict[str, Any]:
-    settings = yaml.safe_load(only(manifests, "ConfigMap")["data"]["settings.yaml"])
-    assert isinstance(settings, dict)
-    return settings
+# These are not Kubernetes' own; tests/chart/test_monitoring.py holds them to their definitions.
+MONITORING = ("PodMonitor", "PrometheusRule", "ServiceMonitor")
 
 
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
@@ -74,6 +30,8 @@ def test_lint_is_clean(helm: Path, tmp_path: Path, values: dict[str, Any]) -> No
 def test_manifests_fit_the_schemas_of_kubernetes(render: Render, values: dict[str, Any]) -> None:
     manifests = render(values)
     for manifest in manifests:
+        if manifest["kind"] in MONITORING:
+            continue
         for version in ("1.34", "1.35", "1.36"):
             kubernetes_validate.validate(manifest, version, strict=True)
     names = [
@@ -100,6 +58,7 @@ def test_crd_can_be_left_out(render: Render) -> None:
 
 def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
     settings = settings_of(render(VARIANTS["azurite"]))
+    assert settings.pop("schedules", []) == []
     assert settings == {
         "namespaces": [],
         "stores": {"default": {**AZURITE, "serviceAccountName": "sensorscore-scorer"}},
@@ -110,9 +69,22 @@ def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
                 "resources": {"requests": {"cpu": "100m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}},
                 "nodeSelector": {},
                 "tolerations": [],
+                "affinity": {},
+                "topologySpreadConstraints": [],
+                "priorityClassName": "",
+                "podLabels": {},
+                "podAnnotations": {},
                 "env": {},
+                "volumes": [],
+                "volumeMounts": [],
                 "namespaces": [],
-                "template": {"maxResources": {}, "envPrefix": "", "priorityClassNames": []},
+                "template": {
+                    "maxResources": {},
+                    "envPrefix": "",
+                    "priorityClassNames": [],
+                    "labelKeys": [],
+                    "annotationKeys": [],
+                },
                 "cpuHourPrice": "0",
             }
         },
@@ -123,6 +95,7 @@ def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
             "priorityClassName": "",
         },
         "currency": "",
+        "budgetPerDay": "0",
         "limits": {
             "unfinishedJobs": 2000,
             "unfinishedJobsPerNamespace": 2000,
@@ -134,12 +107,26 @@ def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
     }
 
 
-@pytest.mark.parametrize("variant", ["azurite", "namespaced", "everything"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_operator_understands_its_settings(render: Render, variant: str) -> None:
     settings = parse(settings_of(render(VARIANTS[variant])))
     assert settings.namespaces == tuple(VARIANTS[variant].get("watchNamespaces", ()))
-    assert set(settings.stores) == set(VARIANTS[variant]["stores"])
-    assert settings.stores["default"].service_account_name == "sensorscore-scorer"
+    assert set(settings.stores) == set(VARIANTS[variant].get("stores", {}))
+    assert {each.name for each in settings.schedules} == set(VARIANTS[variant].get("schedules", {}))
+    assert all(store.service_account_name == "sensorscore-scorer" for store in settings.stores.values())
+
+
+def test_operator_understands_every_way_to_keep_a_secret_and_what_a_runtime_mounts(render: Render) -> None:
+    settings = parse(settings_of(render(VARIANTS["everything"])))
+    assert settings.stores["plant"].url.startswith("file:///")
+    vault = settings.stores["vault"].connection_string_file
+    assert vault is not None
+    assert (vault.provider_class, vault.file) == ("storage", "connection-string")
+    runtime = settings.runtimes["default"]
+    assert runtime.mounts.mounts[0]["readOnly"] is True
+    assert (dict(runtime.labels), dict(runtime.annotations)) == ({"team": "a"}, {"note": "a"})
+    assert len(runtime.topology_spread) == 1
+    assert str(settings.budget_per_day) == "25.00"
 
 
 def checksum(manifests: Manifests) -> str:
@@ -317,17 +304,3 @@ def test_azure_example_renders(render: Render) -> None:
     settings = settings_of(render(yaml.safe_load(text)))
     assert settings["stores"]["default"]["url"] == "azure://myaccount/sensorscore"
     assert settings["runtimes"]["default"]["tolerations"][0]["key"] == "sensorscore.dev/scoring"
-
-
-def test_notes_give_the_next_commands_with_the_users_names(notes: Notes) -> None:
-    text = notes(VARIANTS["azurite"])
-    assert "kubectl --namespace system rollout status deployment/sensorscore" in text
-    assert "kubectl --namespace demo apply -f scoringrun.yaml" in text
-    assert "kubectl --namespace demo create secret generic storage --from-file=connection-string=FILE" in text
-    assert "WARNING" not in text
-
-
-def test_notes_warn_when_no_run_could_succeed(notes: Notes) -> None:
-    text = notes()
-    assert "WARNING: no store is set" in text
-    assert "create serviceaccount sensorscore-scorer" in text

@@ -9,12 +9,22 @@ import pytest
 from chart.rendering import Refusal
 
 STORE = {"url": "azure://account/container", "workloadIdentity": True}
+CLAIM = {"persistentVolumeClaim": {"claimName": "readings"}}
+IN_FILE = {"url": STORE["url"], "connectionStringFile": {"secret": "storage", "file": "connection-string"}}
 RUNTIME_IMAGE = {"repository": "localhost/scorer"}
+
+
+def mounting(*mounts: dict[str, str], name: str = "a") -> dict[str, Any]:
+    return {
+        "runtimes": {"default": {"volumes": [{"name": name, "emptyDir": {}}], "volumeMounts": list(mounts)}}
+    }
 
 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({"networkPolicy": None}, "missing property 'networkPolicy'"),
+        ({"scorer": {"priorityClass": None}}, "/scorer': missing property 'priorityClass'"),
         ({"colour": "red"}, "additional properties 'colour' not allowed"),
         ({"image": {"tag": "latest"}}, 'image.tag: "latest" is refused'),
         ({"image": {"repository": "localhost/operator:1.0"}}, "the tag has a key of its own, image.tag"),
@@ -29,7 +39,50 @@ RUNTIME_IMAGE = {"repository": "localhost/scorer"}
             {"watchNamespaces": ["a"], "scoringNamespaces": ["b"]},
             'scoringNamespaces: "b" is not in watchNamespaces',
         ),
-        ({"stores": {"default": {}}}, "/stores/default': missing property 'url'"),
+        ({"stores": {"default": {}}}, "stores.default: it is nowhere; give stores.default.url"),
+        ({"stores": {"default": {"volume": {}}}}, "missing property 'persistentVolumeClaim'"),
+        ({"stores": {"default": {"volume": {**CLAIM, "hostPath": {}}}}}, "additional properties 'hostPath'"),
+        (
+            {"stores": {"default": {"volume": CLAIM, **STORE}}},
+            "stores.default.url: the store is a volume, and needs no such key",
+        ),
+        (
+            {"stores": {"default": {"volume": {**CLAIM, "path": "a/../b"}}}},
+            'stores.default.volume.path: "a/../b" holds . or ..',
+        ),
+        (
+            {"stores": {"default": {**IN_FILE, "connectionStringFile": {"file": "a"}}}},
+            "stores.default.connectionStringFile: give one of secret and secretProviderClass",
+        ),
+        (
+            {"stores": {"default": {**IN_FILE, "workloadIdentity": True}}},
+            "stores.default: workloadIdentity and connectionStringFile are two ways to sign in",
+        ),
+        ({"budgetPerDay": "1"}, "budgetPerDay: has no currency; set currency"),
+        ({"budgetPerDay": 25}, "/budgetPerDay"),
+        (
+            {"commonLabels": {"helm.sh/chart": "a"}},
+            'commonLabels: "helm.sh/chart" is one of the chart\'s own',
+        ),
+        ({"commonLabels": {"a": 1}}, "/commonLabels/a"),
+        ({"scorer": {"priorityClass": {"value": -11}}}, "/scorer/priorityClass/value': minimum: got -11"),
+        ({"extraVolumes": [{"name": "a", "hostPath": {"path": "/"}}]}, "/extraVolumes/0"),
+        ({"runtimes": {"default": {"volumes": [{"name": "a", "nfs": {}}]}}}, "/runtimes/default/volumes/0"),
+        (
+            {"runtimes": {"default": {"volumeMounts": [{"name": "a", "mountPath": "/a"}]}}},
+            'runtimes.default.volumeMounts: "a" is not in runtimes.default.volumes',
+        ),
+        (mounting({"name": "a", "mountPath": "/etc"}), "/etc is, or holds, a folder of the container's own"),
+        (mounting({"name": "a", "mountPath": "/tmp/x"}), "/tmp/x is, or holds"),  # noqa: S108
+        (mounting({"name": "a", "mountPath": "/a", "subPath": "b/../c"}), 'subPath "b/../c" is not a folder'),
+        (mounting(), 'runtimes.default.volumes: "a" is in no runtimes.default.volumeMounts'),
+        (mounting(name="tmp"), '"tmp" is a volume of Sensorscore\'s own'),
+        (
+            {"runtimes": {"default": {"template": {"envPrefix": "AZURE_"}}}},
+            'runtimes.default.template.envPrefix: variables that begin with "AZURE_" steer the pod itself',
+        ),
+        ({"runtimes": {"default": {"template": {"labelKeys": ["a b"]}}}}, "/template/labelKeys/0"),
+        ({"runtimes": {"default": {"topologySpreadConstraints": [{"maxSkew": 1}]}}}, "missing properties"),
         (
             {"stores": {"default": {**STORE, "url": "https://account.blob"}}},
             "is not azure://ACCOUNT/CONTAINER",

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
+
+from charts import values_schema, values_table
+from charts.values_schema import SchemaError, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "sensorscore"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def values_table() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("values_table", ROOT / "charts" / "values_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_crd_in_the_chart_is_a_copy_of_the_source() -> None:
@@ -35,10 +28,156 @@ def test_crd_in_the_chart_is_a_copy_of_the_source() -> None:
     assert copies == sources, "run `make crds`"
 
 
-def test_readme_table_is_made_from_the_values(values_table: ModuleType) -> None:
+def test_readme_table_is_made_from_the_values() -> None:
     readme = (CHART / "README.md").read_text(encoding="utf-8")
     source = (CHART / "values.yaml").read_text(encoding="utf-8")
-    assert values_table.with_table(readme, source) == readme, "run `python charts/values_table.py`"
+    assert values_table.with_table(readme, source) == readme, "run `make values`"
+
+
+def test_schema_is_made_from_the_values() -> None:
+    text = (CHART / "values.schema.json").read_text(encoding="utf-8")
+    assert text == values_schema.text(), "run `make values`"
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    jsonschema.Draft7Validator(SCHEMA).validate(VALUES)
+
+
+CRD: dict[str, Any] = {
+    "spec": {
+        "versions": [
+            {
+                "schema": {
+                    "openAPIV3Schema": {
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "required": ["a", "window"],
+                                "properties": {
+                                    "a": {
+                                        "type": "string",
+                                        "description": "x",
+                                        "x-kubernetes-list-type": "set",
+                                    },
+                                    "limit": {"x-kubernetes-int-or-string": True},
+                                    "window": {"type": "object"},
+                                },
+                            }
+                        }
+                    }
+                }
+            }
+        ]
+    }
+}
+
+
+def made(values: str, forms: str = "entryName: {type: string}") -> dict[str, Any]:
+    properties = schema(values, forms, CRD)["properties"]
+    properties.pop("global")
+    return dict(properties)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ("a: true", {"type": "boolean"}),
+        ("a: 1", {"type": "integer"}),
+        ("# Said.\n#\n# More.\na: x", {"type": "string", "description": "Said."}),
+        ("# @schema {minimum: 1}\na: 1", {"type": "integer", "minimum": 1}),
+        ("# @schema {form: entryName}\na: x", {"$ref": "#/definitions/entryName"}),
+        (
+            "# @schema {form: entryName, maxLength: 3}\na: x",
+            {"allOf": [{"$ref": "#/definitions/entryName"}], "maxLength": 3},
+        ),
+        (
+            "# @schema {items: entryName, uniqueItems: true}\na: []",
+            {"type": "array", "items": {"$ref": "#/definitions/entryName"}, "uniqueItems": True},
+        ),
+        (
+            "# @schema {also: {c: entryName}}\na:\n  b: 1",
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"b": {"type": "integer"}, "c": {"$ref": "#/definitions/entryName"}},
+            },
+        ),
+        (
+            "# @schema {each: own}\na:\n  first:\n    b: 1",
+            {
+                "type": "object",
+                "propertyNames": {"$ref": "#/definitions/entryName"},
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"b": {"type": "integer"}},
+                },
+            },
+        ),
+    ],
+)
+def test_a_keys_schema_is_made_of_default_and_comment(values: str, wanted: dict[str, Any]) -> None:
+    assert made(values) == {"a": wanted}
+
+
+def test_a_runs_spec_comes_from_its_definition_and_lets_no_unknown_key_through() -> None:
+    forms = "entryName: {type: string}\nrun: {crd: spec, without: [window]}"
+    assert schema("a: 1", forms, CRD)["definitions"]["run"] == {
+        "type": "object",
+        "required": ["a"],
+        "additionalProperties": False,
+        "properties": {"a": {"type": "string"}, "limit": {"type": ["integer", "string"]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ("a: []", "a: its default [] does not say its form; add a line # @schema above"),
+        ("a:\n  b: {}", "a.b: its default {}"),
+        ("# @schema {form: absent}\na: 1", "values_forms.yaml has no form 'absent'; it has entryName"),
+    ],
+)
+def test_comments_that_say_too_little_are_refused(values: str, words: str) -> None:
+    with pytest.raises(SchemaError) as refused:
+        made(values)
+    assert words in str(refused.value)
+
+
+TEMPLATES = {
+    file.name: file.read_text(encoding="utf-8") for file in (CHART / "templates").iterdir() if file.is_file()
+}
+USED = {
+    tuple(path.split("."))
+    for text in TEMPLATES.values()
+    for path in re.findall(r"\.Values\.([A-Za-z0-9_.]+)", text)
+}
+
+
+def test_every_value_that_a_template_asks_for_is_there() -> None:
+    absent = []
+    for path in USED:
+        inner: Any = VALUES
+        for name in path:
+            if not isinstance(inner, dict) or name not in inner:
+                absent.append(".".join(path))
+                break
+            inner = inner[name]
+    assert absent == []
+
+
+def test_every_value_is_used_by_a_template() -> None:
+    unused = []
+    for path in leaves(VALUES):
+        within = [used for used in USED if path[: len(used)] == used]
+        # Where a template takes a section whole, its last name is asked for by itself: `.interval`.
+        if not within or not (
+            path in within
+            or any(
+                len(used) == 1 and used[0] in ("runtimes", "stages", "limits", "resources") for used in within
+            )
+            or any(re.search(rf"[.]{path[-1]}\b", text) for text in TEMPLATES.values())
+        ):
+            unused.append(".".join(path))
+    assert unused == []
 
 
 def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -49,7 +188,7 @@ def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]
         yield path
 
 
-def test_every_value_is_explained_above_it(values_table: ModuleType) -> None:
+def test_every_value_is_explained_above_it() -> None:
     explained = {row.path for row in values_table.rows((CHART / "values.yaml").read_text(encoding="utf-8"))}
     sections = {path[:-1] for path in explained}
     missing = [
@@ -79,6 +218,16 @@ def objects_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any
 @pytest.mark.parametrize(("path", "schema"), list(objects_of(SCHEMA)))
 def test_schema_refuses_unknown_keys_everywhere(path: str, schema: dict[str, Any]) -> None:
     assert schema["additionalProperties"] is False
+
+
+def test_charts_example_of_a_run_is_one() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    (example,) = yaml.safe_load(chart["annotations"]["artifacthub.io/crdsExamples"])
+    crd = yaml.safe_load((ROOT / "crds" / "scoringruns.sensorscore.dev.yaml").read_text(encoding="utf-8"))
+    (version,) = crd["spec"]["versions"]
+    jsonschema.Draft202012Validator(version["schema"]["openAPIV3Schema"]).validate(example)
+    (listed,) = yaml.safe_load(chart["annotations"]["artifacthub.io/crds"])
+    assert (listed["name"], listed["version"]) == (crd["metadata"]["name"], version["name"])
 
 
 @pytest.mark.parametrize("part", ["operator", "scorer"])

@@ -40,6 +40,13 @@ app.kubernetes.io/component: operator
 {{ include "sensorscore.releaseLabels" . }}
 {{- end -}}
 
+{{/* Labels by which the pods of schedules are found. */}}
+{{- define "sensorscore.schedulerSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "sensorscore.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: scheduler
+{{- end -}}
+
 {{/* Labels of the scorer's objects. */}}
 {{- define "sensorscore.scorerLabels" -}}
 app.kubernetes.io/name: {{ include "sensorscore.name" . }}
@@ -53,6 +60,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: sensorscore
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- range $key, $value := .Values.commonLabels }}
+{{- if regexMatch "^(app[.]kubernetes[.]io|helm[.]sh|sensorscore[.]dev)/" $key }}
+{{- fail (printf "commonLabels: %q is one of the chart's own labels; choose another key" $key) }}
+{{- end }}
+{{ $key }}: {{ $value | quote }}
+{{- end }}
 {{- end -}}
 
 {{- define "sensorscore.serviceAccountName" -}}
@@ -82,7 +95,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* Namespaces that get the scorer's ServiceAccount, as JSON. */}}
+{{/* Namespaces of schedules, as JSON. */}}
+{{- define "sensorscore.scheduleNamespaces" -}}
+{{- $found := list -}}
+{{- range $name, $schedule := (.Values.schedules | default dict) -}}
+{{- $found = append $found $schedule.namespace -}}
+{{- end -}}
+{{- $found | uniq | sortAlpha | toJson -}}
+{{- end -}}
+
+{{/* Namespaces that get the scorer's ServiceAccount and NetworkPolicy, as JSON. */}}
 {{- define "sensorscore.scoringNamespaces" -}}
-{{- default .Values.watchNamespaces .Values.scoringNamespaces | toJson -}}
+{{- $listed := default .Values.watchNamespaces .Values.scoringNamespaces -}}
+{{- concat $listed (include "sensorscore.scheduleNamespaces" . | fromJsonArray) | uniq | toJson -}}
+{{- end -}}
+
+{{/* Name of the PriorityClass of scoring pods; empty when the chart makes none. */}}
+{{- define "sensorscore.scoringPriorityClass" -}}
+{{- with .Values.scorer.priorityClass -}}
+{{- if .create -}}
+{{- default (printf "%s-scoring" (include "sensorscore.clusterName" $)) .name -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -15,7 +15,11 @@ The operator's settings file, made from the values. What a schema cannot say abo
 {{- $key := printf "runtimes.%s.image" $name -}}
 {{- $image := include "sensorscore.image" (dict "image" $runtime.image "key" $key "appVersion" $.Chart.AppVersion) -}}
 {{- $pull := dict "image" $image "imagePullPolicy" ($runtime.image.pullPolicy | default "IfNotPresent") -}}
-{{- $_ := set $runtimes $name (merge $pull (omit (deepCopy $runtime) "image")) -}}
+{{- $settings := merge $pull (omit (deepCopy $runtime) "image") -}}
+{{- if not $settings.priorityClassName -}}
+{{- $_ := set $settings "priorityClassName" (include "sensorscore.scoringPriorityClass" $) -}}
+{{- end -}}
+{{- $_ := set $runtimes $name $settings -}}
 {{- end -}}
 namespaces: {{ toJson .Values.watchNamespaces }}
 stores:
@@ -28,6 +32,8 @@ runtimes:
 stages:
 {{ toYaml .Values.stages | indent 2 }}
 currency: {{ toJson .Values.currency }}
+budgetPerDay: {{ toJson .Values.budgetPerDay }}
+schedules: {{ include "sensorscore.scheduleSettings" . }}
 limits:
 {{ toYaml .Values.limits | indent 2 }}
 lease:
@@ -40,22 +46,54 @@ http:
 {{/* Takes {name, store, watchNamespaces}. */}}
 {{- define "sensorscore.checkStore" -}}
 {{- $path := printf "stores.%s" .name -}}
-{{- if not (regexMatch "^azure://[a-z0-9]{3,24}/[a-z0-9]([a-z0-9-]*[a-z0-9])?(/[^/ ]+)*$" .store.url) -}}
-{{- fail (printf "%s.url: %q is not azure://ACCOUNT/CONTAINER or azure://ACCOUNT/CONTAINER/PREFIX" $path .store.url) -}}
+{{- if .store.volume -}}
+{{- range list "url" "endpoint" "allowHttp" "workloadIdentity" "connectionStringSecret" "connectionStringFile" -}}
+{{- if hasKey $.store . -}}
+{{- fail (printf "%s.%s: the store is a volume, and needs no such key; give %s.volume or %s.url" $path . $path $path) -}}
 {{- end -}}
-{{- if and .store.workloadIdentity .store.connectionStringSecret -}}
-{{- fail (printf "%s: workloadIdentity and connectionStringSecret are two ways to sign in; give one" $path) -}}
 {{- end -}}
-{{- if not (or .store.workloadIdentity .store.connectionStringSecret) -}}
-{{- fail (printf "%s: no way to sign in; set workloadIdentity: true, or name a Secret in connectionStringSecret" $path) -}}
+{{- range splitList "/" (.store.volume.path | default "") -}}
+{{- if has . (list "." "..") -}}
+{{- fail (printf "%s.volume.path: %q holds . or ..; give a folder below the volume's root" $path $.store.volume.path) -}}
 {{- end -}}
-{{- if and (hasPrefix "http://" (.store.endpoint | default "")) (not .store.allowHttp) -}}
-{{- fail (printf "%s.endpoint: %s is not encrypted; if this is Azurite, set %s.allowHttp: true" $path .store.endpoint $path) -}}
+{{- end -}}
+{{- else -}}
+{{- include "sensorscore.checkAzureStore" . -}}
 {{- end -}}
 {{- range .store.namespaces -}}
 {{- if and $.watchNamespaces (not (has . $.watchNamespaces)) -}}
 {{- fail (printf "%s.namespaces: %q is not in watchNamespaces, no run there would be seen" $path .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "sensorscore.checkAzureStore" -}}
+{{- $path := printf "stores.%s" .name -}}
+{{- if not (hasKey .store "url") -}}
+{{- fail (printf "%s: it is nowhere; give %s.url, azure://ACCOUNT/CONTAINER, or %s.volume" $path $path $path) -}}
+{{- end -}}
+{{- if not (regexMatch "^azure://[a-z0-9]{3,24}/[a-z0-9]([a-z0-9-]*[a-z0-9])?(/[^/ ]+)*$" .store.url) -}}
+{{- fail (printf "%s.url: %q is not azure://ACCOUNT/CONTAINER or azure://ACCOUNT/CONTAINER/PREFIX" $path .store.url) -}}
+{{- end -}}
+{{- $ways := list -}}
+{{- range list "workloadIdentity" "connectionStringSecret" "connectionStringFile" -}}
+{{- if index $.store . -}}
+{{- $ways = append $ways . -}}
+{{- end -}}
+{{- end -}}
+{{- if gt (len $ways) 1 -}}
+{{- fail (printf "%s: %s are %s ways to sign in; give one" $path (join " and " $ways) (ternary "two" "three" (eq (len $ways) 2))) -}}
+{{- end -}}
+{{- if not $ways -}}
+{{- fail (printf "%s: no way to sign in; set workloadIdentity: true, or name a Secret in connectionStringSecret or connectionStringFile" $path) -}}
+{{- end -}}
+{{- with .store.connectionStringFile -}}
+{{- if eq (empty .secret) (empty .secretProviderClass) -}}
+{{- fail (printf "%s.connectionStringFile: give one of secret and secretProviderClass" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (hasPrefix "http://" (.store.endpoint | default "")) (not .store.allowHttp) -}}
+{{- fail (printf "%s.endpoint: %s is not encrypted; if this is Azurite, set %s.allowHttp: true" $path .store.endpoint $path) -}}
 {{- end -}}
 {{- end -}}
 
@@ -66,12 +104,55 @@ http:
 {{- fail (printf "runtimes.%s.namespaces: %q is not in watchNamespaces, no run there would be seen" $.name .) -}}
 {{- end -}}
 {{- end -}}
+{{- include "sensorscore.checkMounts" . -}}
+{{- $prefix := dig "template" "envPrefix" "" .runtime -}}
+{{- if regexMatch "^(AZURE_|IDENTITY_|MSI_|LD_|PYTHON|KUBERNETES_|SENSORSCORE_|SSL_|HTTP_|HTTPS_|ALL_|NO_)" $prefix -}}
+{{- fail (printf "runtimes.%s.template.envPrefix: variables that begin with %q steer the pod itself; give a prefix of your own, such as PARAM_" .name $prefix) -}}
+{{- end -}}
 {{- if and (ne (.runtime.cpuHourPrice | default "0") "0") (not .currency) -}}
 {{- fail (printf "runtimes.%s.cpuHourPrice: has no currency; set currency, such as EUR" .name) -}}
 {{- end -}}
 {{- end -}}
 
+{{/* Of a runtime's volumes what its pods could not start with. Takes {name, runtime}. */}}
+{{- define "sensorscore.checkMounts" -}}
+{{- $path := printf "runtimes.%s" .name -}}
+{{- $volumes := list -}}
+{{- range .runtime.volumes -}}
+{{- if has .name $volumes -}}
+{{- fail (printf "%s.volumes: %q is there twice" $path .name) -}}
+{{- end -}}
+{{- if or (has .name (list "tmp" "sensors" "decisions")) (hasPrefix "sensorscore-" .name) -}}
+{{- fail (printf "%s.volumes: %q is a volume of Sensorscore's own; choose another name" $path .name) -}}
+{{- end -}}
+{{- $volumes = append $volumes .name -}}
+{{- end -}}
+{{- $mounted := list -}}
+{{- range $mount := .runtime.volumeMounts -}}
+{{- if not (has .name $volumes) -}}
+{{- fail (printf "%s.volumeMounts: %q is not in %s.volumes" $path .name $path) -}}
+{{- end -}}
+{{- if regexMatch "^/(etc|var|opt|(tmp|etc/sensorscore|var/sensorscore|opt/sensorscore|dev|proc|sys)(/.*)?)?/?$" .mountPath -}}
+{{- fail (printf "%s.volumeMounts: %s is, or holds, a folder of the container's own; choose another, such as /data" $path .mountPath) -}}
+{{- end -}}
+{{- range $part := splitList "/" (.subPath | default "x") -}}
+{{- if has $part (list "" "." "..") -}}
+{{- fail (printf "%s.volumeMounts: subPath %q is not a folder below the volume's root" $path $mount.subPath) -}}
+{{- end -}}
+{{- end -}}
+{{- $mounted = append $mounted .name -}}
+{{- end -}}
+{{- range $volumes -}}
+{{- if not (has . $mounted) -}}
+{{- fail (printf "%s.volumes: %q is in no %s.volumeMounts" $path . $path) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "sensorscore.checkNamespaces" -}}
+{{- if and (not (regexMatch "^0+([.]0+)?$" .Values.budgetPerDay)) (not .Values.currency) -}}
+{{- fail "budgetPerDay: has no currency; set currency, such as EUR" -}}
+{{- end -}}
 {{- range .Values.scoringNamespaces -}}
 {{- if and $.Values.watchNamespaces (not (has . $.Values.watchNamespaces)) -}}
 {{- fail (printf "scoringNamespaces: %q is not in watchNamespaces, no run there would be seen" .) -}}
