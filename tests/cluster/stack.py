@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
-from local import cgroups
+from local import cgroups, kubeconfig
 from local.azurite import KEY, Azurite
 from local.errors import LocalError
 from local.places import Places
@@ -116,6 +117,14 @@ class Stack:
             for pod in self._pods(run)
             if pod["status"]["phase"] not in ("Succeeded", "Failed")
         ]
+
+    def user_config(self, namespace: str, account: str) -> Path:
+        """A kubeconfig with a token of a ServiceAccount."""
+        config = yaml.safe_load(self.tools.kubeconfig.read_text())
+        token = self.kubectl("create", "token", account, namespace=namespace).strip()
+        config["users"][0]["user"] = {"token": token}
+        path = self.tools.kubeconfig.with_name(f"{namespace}-{account}.kubeconfig")
+        return kubeconfig.write(path, yaml.safe_dump(config))
 
     @staticmethod
     def condition(run: Manifest, kind: str) -> tuple[str, str]:

@@ -212,6 +212,11 @@ class Runs:
         """All Jobs of the namespace that score."""
         return [job for job in self._all("/apis/batch/v1", "jobs") if CHUNK in job["metadata"]["labels"]]
 
+    def jobs_of(self, name: str) -> list[Json]:
+        """Those of one run."""
+        label = "sensorscore.dev/run"
+        return [job for job in self.jobs() if job["metadata"]["labels"][label] == name]
+
     def publish_jobs(self) -> list[Json]:
         """All that publish."""
         return [job for job in self._all("/apis/batch/v1", "jobs") if STAGE in job["metadata"]["labels"]]

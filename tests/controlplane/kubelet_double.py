@@ -263,11 +263,15 @@ def _terminated(ending: Ending, text: str) -> Json:
 
 def _conditions(pod: Json, *more: str) -> list[Json]:
     """The pod's conditions, with scheduled and `more` True: the scheduler said no before we bound it."""
-    others = [each for each in pod["status"].get("conditions", ()) if each["type"] != "PodScheduled"]
-    held = (
-        {"type": kind, "status": "True", "lastTransitionTime": _now()} for kind in ("PodScheduled", *more)
-    )
-    return [*others, *held]
+    # Since when it is scheduled stays as it is: a pod's cost counts from then.
+    there = [
+        each
+        for each in pod["status"].get("conditions", ())
+        if each["type"] != "PodScheduled" or each["status"] == "True"
+    ]
+    wanted = {"PodScheduled", *more} - {each["type"] for each in there if each["status"] == "True"}
+    held = ({"type": kind, "status": "True", "lastTransitionTime": _now()} for kind in sorted(wanted))
+    return [*(each for each in there if each["type"] not in wanted), *held]
 
 
 def _now() -> str:

@@ -56,6 +56,7 @@ def test_defaults_make_a_whole_spec(api: Api) -> None:
         "parallelism": 100,
         "suspend": False,
         "concurrencyPolicy": "Allow",
+        "priority": 0,
         "retry": {"backoffLimit": 2},
         "timeouts": {"perAttemptSeconds": 300, "prepareSeconds": 600, "publishSeconds": 600},
         "failurePolicy": {
@@ -79,7 +80,7 @@ def test_the_operators_own_defaults_are_the_schemas(api: Api) -> None:
         "timeouts": {"perAttemptSeconds": 300},
         "failurePolicy": {"maxFailedSensors": 0, "onMissingReadings": "Skip", "onMissingModel": "Skip"},
     }
-    del bare["spec"]["concurrencyPolicy"]
+    del bare["spec"]["concurrencyPolicy"], bare["spec"]["priority"]
     assert parse_run(bare).spec == parse_run(made).spec
 
 
@@ -119,6 +120,8 @@ def test_the_operators_own_defaults_are_the_schemas(api: Api) -> None:
         {"template": {"labels": {"team": "a", "acme.com/x": ""}, "env": [{"name": "PARAM_X"}]}},
         {"readings": {"path": "all.parquet"}},
         {"parallelism": 0, "ttlSecondsAfterFinished": 0, "jobTTLSecondsAfterFinished": 60},
+        {"priority": -1000, "ttlSecondsAfterFailed": 0},
+        {"priority": 1000, "ttlSecondsAfterFinished": 60, "ttlSecondsAfterFailed": 31536000},
     ],
 )
 def test_valid_specs_are_taken_and_understood(api: Api, spec: Json) -> None:
@@ -264,6 +267,10 @@ WRONG = [
     ({"failurePolicy": {"maxFailedSensors": "101%"}}, "spec.failurePolicy.maxFailedSensors", "percentage"),
     ({"failurePolicy": {"onMissingModel": "Ignore"}}, "spec.failurePolicy.onMissingModel", '"Skip", "Fail"'),
     ({"ttlSecondsAfterFinished": -1}, "spec.ttlSecondsAfterFinished", "greater than or equal to 0"),
+    ({"ttlSecondsAfterFailed": -1}, "spec.ttlSecondsAfterFailed", "greater than or equal to 0"),
+    ({"priority": 1001}, "spec.priority", "less than or equal to 1000"),
+    ({"priority": -1001}, "spec.priority", "greater than or equal to -1000"),
+    ({"priority": "high"}, "spec.priority", "integer"),
     ({"jobTTLSecondsAfterFinished": 59}, "spec.jobTTLSecondsAfterFinished", "greater than or equal to 60"),
     ({"sensorsPerjob": 5}, "spec.sensorsPerjob", "unknown field"),
 ]
@@ -317,6 +324,7 @@ def test_a_name_that_is_no_label_is_refused(api: Api, name: str) -> None:
         ("readings", {"columns": {"features": {"value": "Value"}}}),
         ("concurrencyGroup", "other"),
         ("concurrencyPolicy", "Allow"),
+        ("priority", 5),
         ("template", {"priorityClassName": "high"}),
         ("timeouts", {"runSeconds": 60}),
         ("failurePolicy", {"maxSkippedSensors": 5}),
@@ -345,6 +353,7 @@ def test_a_field_that_was_set_cannot_be_taken_away(runs: Runs) -> None:
         "output": {"path": "o/{sensor}", "allowOverwrite": True},
         "concurrencyGroup": "hourly",
         "concurrencyPolicy": "Queue",
+        "priority": 5,
         "template": {"priorityClassName": "high"},
         "sensorsPerJob": 2,
         "retry": {"backoffLimit": 5},
@@ -366,11 +375,14 @@ def test_what_is_mutable_can_be_set_changed_and_taken_away(runs: Runs) -> None:
         {"parallelism": 0},
         {"ttlSecondsAfterFinished": 60},
         {"ttlSecondsAfterFinished": 90, "suspend": None},
-        {"ttlSecondsAfterFinished": None, "parallelism": None},
+        {"ttlSecondsAfterFailed": 60},
+        {"ttlSecondsAfterFailed": 90},
+        {"ttlSecondsAfterFinished": None, "ttlSecondsAfterFailed": None, "parallelism": None},
     ):
         runs.patch(change)
     spec = runs.get()["spec"]
-    assert (spec["suspend"], spec["parallelism"], "ttlSecondsAfterFinished" in spec) == (False, 100, False)
+    assert (spec["suspend"], spec["parallelism"]) == (False, 100)
+    assert not {"ttlSecondsAfterFinished", "ttlSecondsAfterFailed"} & spec.keys()
 
 
 def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> None:

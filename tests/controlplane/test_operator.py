@@ -76,7 +76,7 @@ def test_a_run_goes_to_its_end(api: Api, namespace: str, operator: Operator, run
     assert (pinned["data"], pinned["immutable"]) == ({"names": "a\nb\nc\n"}, True)
     series = operator.get("/metrics")
     assert f'sensorscore_sensors_total{{namespace="{namespace}",reason="",result="Scored"}} 3.0' in series
-    labels = f'namespace="{namespace}",result="Succeeded",stage="total"'
+    labels = f'namespace="{namespace}",reason="",result="Succeeded",stage="total"'
     assert f"sensorscore_job_duration_seconds_count{{{labels}}} 3.0" in series
     assert (operator.get("/healthz"), operator.get("/readyz")) == ("ok\n", "ok\n")
     assert operator.stop() == 0

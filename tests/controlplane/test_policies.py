@@ -244,6 +244,8 @@ def test_pods_are_what_the_run_asks_for_within_the_runtimes_bounds(
         "maxResources": {"cpu": "1", "memory": "1Gi"},
         "envPrefix": "PARAM_",
         "priorityClassNames": [f"batch-{namespace}"],
+        "labelKeys": ["team"],
+        "annotationKeys": ["note"],
     }
     runtime = {"image": "x", "resources": {"requests": {"cpu": "1m"}, "limits": {"memory": "64Mi"}}}
     runtimes = {"default": {**runtime, "template": bounds}, "theirs": {**runtime, "namespaces": ["else"]}}

@@ -152,8 +152,8 @@ def test_a_run_that_cannot_be_prepared_fails_with_the_pod_s_sentence(
         run = runs.ended()
     assert (condition(run, "Failed")["reason"], condition(run, "Failed")["message"]) == (reason, sentence)
     assert (runs.jobs(), len(runs.publish_jobs()), "published" in run["status"]) == ([], 1, False)
-    ended = f'sensorscore_runs_ended_total{{namespace="{namespace}",reason="{reason}",result="Failed"}} 1.0'
-    assert ended in operator.get("/metrics")
+    labels = f'namespace="{namespace}",reason="{reason}",result="Failed",schedule=""'
+    assert f"sensorscore_runs_ended_total{{{labels}}} 1.0" in operator.get("/metrics")
 
 
 def test_what_such_a_run_left_undone_is_scored_again(
