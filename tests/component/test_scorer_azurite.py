@@ -167,3 +167,18 @@ def test_the_command_line(
     assert main(["train", *where, "--window", "2018-08-28T23:00:00Z/2018-08-29T00:00:00Z"]) == 0
     assert main(["score", *where, "--window", "2018-08-29T00:00:00Z/2018-08-29T03:00:00Z"]) == 0
     assert capsys.readouterr().out.count("Scored") == 15
+
+
+@pytest.mark.parametrize("dots", ["%2e%2e", "%2E%2E", "..%2f..", "%252e%252e", "\uff0e\uff0e"])
+def test_dots_in_another_writing_lead_nowhere(container: Container, dots: str) -> None:
+    """They are a name like any other, below the store's prefix: on the wire they are encoded once more."""
+    path = f"{dots}/{dots}/theirs"
+    container.open().put(path, b"x")
+    whole = open_store(
+        container.url.removesuffix("/some/prefix"),
+        container.azurite.endpoint,
+        True,
+        container.azurite.connection_string,
+    )
+    assert [entry.path for entry in whole.list("")] == [f"some/prefix/{path}"]
+    assert container.open().get(path).data == b"x"
