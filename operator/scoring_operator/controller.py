@@ -86,10 +86,9 @@ class Controller:
         clock: Callable[[], float],
         may_act: Callable[[], Awaitable[None]] = _always,
     ) -> None:
-        self.queue: queue.WorkQueue[Key] = queue.WorkQueue(
-            clock, settings.timing.debounce_milliseconds / 1000
-        )
-        self.view = View(self.queue.add)
+        self._debounce = settings.timing.debounce_milliseconds / 1000
+        self.queue: queue.WorkQueue[Key] = queue.WorkQueue(clock, self._debounce)
+        self.view = View(self._wake)
         self._cluster = cluster
         self._settings = settings
         self._metrics = metrics
@@ -107,6 +106,11 @@ class Controller:
         self._beginning: set[str] = set()
 
     # Feeding
+
+    def _wake(self, key: Key) -> None:
+        """Look at a run, at a new one a moment later: of those that are applied together none goes before."""
+        run = self.view.run(key)
+        self.queue.add(key, None if run is not None and run.uid in self._memories else self._debounce)
 
     def run_event(self, kind: str | None, body: Json) -> None:
         """Take in what kopf saw."""

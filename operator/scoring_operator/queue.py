@@ -1,7 +1,9 @@
 """A work queue that runs each key once at a time, however often it is asked for.
 
-Adding a key that waits already changes nothing but, perhaps, the time: the earlier one wins. So a thousand
-pod events make one reconcile. A key in work is not given out again before it is done. Errors back off.
+What is asked for once is due at once; a key that was given out a moment ago is due only after a pause, and
+adding one that waits already changes nothing but, perhaps, the time: the earlier one wins. So a Job's end is
+answered without delay, and a thousand pod events make two reconciles. A key in work is not given out again
+before it is done. Errors back off.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -25,9 +28,10 @@ def backoff(failures: int) -> float:
 class WorkQueue(Generic[K]):
     """Keys with the time when they are due; times are of `clock`, in seconds."""
 
-    def __init__(self, clock: Callable[[], float], debounce: float) -> None:
+    def __init__(self, clock: Callable[[], float], pause: float) -> None:
         self._clock = clock
-        self._debounce = debounce
+        self._pause = pause
+        self._taken: dict[K, float] = {}  # when each was last, for as long as the pause; in that order
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()  # equal times: first come, first served, so no run starves
@@ -42,8 +46,9 @@ class WorkQueue(Generic[K]):
         return sum(due <= now for due in self._due.values()) + len(self._busy)
 
     def add(self, key: K, after: float | None = None) -> None:
-        """Ask for `key`, after so many seconds; without: after the debounce."""
-        due = self._clock() + (self._debounce if after is None else after)
+        """Ask for `key`, after so many seconds; without: at once, or a pause after it was given out last."""
+        now = self._clock()
+        due = now + (self._pause_left(key, now) if after is None else after)
         due = max(due, self._not_before.get(key, due))
         if self._due.get(key, due + 1) <= due:
             return
@@ -68,6 +73,7 @@ class WorkQueue(Generic[K]):
                 heapq.heappop(self._heap)
                 del self._due[key]
                 self._busy.add(key)
+                self._remember(key)
                 return key
             await _wait(self._wake, wait)
 
@@ -85,6 +91,16 @@ class WorkQueue(Generic[K]):
         self._due[key] = self._not_before[key] = self._clock() + wait
         self._release(key)
         return wait
+
+    def _pause_left(self, key: K, now: float) -> float:
+        return max(0.0, self._taken.get(key, -math.inf) + self._pause - now)
+
+    def _remember(self, key: K) -> None:
+        now = self._clock()
+        self._taken.pop(key, None)
+        self._taken[key] = now
+        while (oldest := next(iter(self._taken))) != key and self._taken[oldest] + self._pause < now:
+            del self._taken[oldest]
 
     def _release(self, key: K) -> None:
         self._busy.discard(key)

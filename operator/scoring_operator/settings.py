@@ -180,7 +180,7 @@ class Http:
 class Timing:
     """How patient the operator is. Seconds, but for the debounce. Shortened in tests only."""
 
-    debounce_milliseconds: int = 200  # bundles the events of many pods into one reconcile
+    debounce_milliseconds: int = 200  # between two looks at a run: bundles the events of many pods
     # between two status writes of a run; three times that with little to tell. Meanwhile outcomes are only in
     # memory, and their Jobs may be deleted: what a restart then loses is scored again.
     status_seconds: int = 1

@@ -23,6 +23,7 @@ from scoring_operator.labels import CHUNK, INCARNATION, STAGE
 from scoring_operator.metrics import Metrics
 from scoring_operator.records import job_record, pod_record
 from unit.operator.api_double import ApiDouble, Fault, serving, status
+from unit.operator.clock import Clock
 from unit.operator.given import NOW, Json, a_message, a_published, run_body, sensors, settings
 
 RUN = RUNS.path("scoring", "hourly")
@@ -195,6 +196,22 @@ async def test_a_run_goes_its_way(at: Setting) -> None:
     assert at.scored() == 3
     reasons = [body["reason"] for path, body in at.api.objects.items() if "/events/" in path]
     assert sorted(reasons) == ["AllSucceeded", "Started"]
+
+
+async def test_a_new_run_waits_for_those_applied_with_it_and_one_that_goes_on_does_not(at: Setting) -> None:
+    clock = Clock()
+    told = settings(timing={**QUICK, "debounceMilliseconds": 200}, namespaces=["scoring"])
+    controller = Controller(at._cluster, told, at.metrics, Echo(clock), lambda: NOW, clock)
+    controller.run_event("ADDED", at.api.put(RUN, run_body()))
+    assert len(controller.queue) == 0
+    clock.now += 0.2
+    while len(controller.queue):  # begins, and sees what it has made and written
+        key = await controller.queue.take()
+        await controller._reconcile(key)
+        controller.queue.done(key)
+        clock.now += 0.2
+    controller.run_event("MODIFIED", at.api.put(RUN, at.api.objects[RUN]))
+    assert len(controller.queue) == 1
 
 
 async def test_the_sensors_are_pinned_and_the_status_written_before_the_first_job(at: Setting) -> None:

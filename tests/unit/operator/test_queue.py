@@ -13,7 +13,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def queue(clock: Clock) -> WorkQueue[str]:
-    return WorkQueue(clock, debounce=0.2)
+    return WorkQueue(clock, pause=0.2)
 
 
 async def due(queue: WorkQueue[str]) -> list[str]:
@@ -27,7 +27,12 @@ async def due(queue: WorkQueue[str]) -> list[str]:
             return taken
 
 
-async def test_many_requests_are_one_piece_of_work(queue: WorkQueue[str], clock: Clock) -> None:
+async def test_the_first_request_is_answered_at_once_and_many_more_together(
+    queue: WorkQueue[str], clock: Clock
+) -> None:
+    queue.add("run")
+    assert await due(queue) == ["run"]
+    queue.done("run")
     for _ in range(1000):
         queue.add("run")
     assert await due(queue) == []
@@ -36,11 +41,21 @@ async def test_many_requests_are_one_piece_of_work(queue: WorkQueue[str], clock:
     queue.done("run")
     clock.now += 60
     assert await due(queue) == []
+    queue.add("run")
+    assert await due(queue) == ["run"]
+
+
+async def test_what_was_given_out_long_ago_is_not_remembered(queue: WorkQueue[int], clock: Clock) -> None:
+    for key in range(100):
+        clock.now += 0.1
+        queue.add(key)
+        queue.done(await queue.take())
+    assert len(queue._taken) <= 4
 
 
 async def test_the_earlier_time_wins(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("run", 60)
-    queue.add("run")
+    queue.add("run", 0.2)
     queue.add("run", 30)
     clock.now += 0.2
     assert await due(queue) == ["run"]
@@ -90,7 +105,7 @@ async def test_the_api_servers_own_pause_is_kept(queue: WorkQueue[str]) -> None:
 
 async def test_waiting_work_is_taken_when_it_is_due() -> None:
     loop = asyncio.get_running_loop()
-    queue: WorkQueue[str] = WorkQueue(loop.time, debounce=0.02)
+    queue: WorkQueue[str] = WorkQueue(loop.time, pause=0.02)
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0.01)
     queue.add("run")
