@@ -1,0 +1,34 @@
+"""`sensorscore-ingest SETTINGS`: device events of a hub to windowed readings in a store."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scorer.errors import InputError
+from scorer.ingest.service import run
+from scorer.ingest.service_settings import read
+from scorer.settings import settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; 2 for settings that cannot be used."""
+    parser = argparse.ArgumentParser(prog="sensorscore-ingest", description=__doc__)
+    parser.add_argument("settings", type=Path, help="a YAML file; docs/ingest.md has its keys")
+    parser.add_argument("--check", action="store_true", help="look at the settings only")
+    options = parser.parse_args(arguments)
+    try:
+        found = read(options.settings)
+        if not options.check:
+            asyncio.run(run(found, settings().connection_string))
+    except InputError as error:
+        sys.stderr.write(f"sensorscore-ingest: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,109 @@
+"""What is particular to the client of Event Hubs: how it is opened, what it gives, what it must be spared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from azure.core.exceptions import AzureError
+from azure.eventhub import EventData
+from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient
+from azure.eventhub.amqp import AmqpMessageBodyType
+from azure.eventhub.exceptions import EventHubError
+
+from scorer.ingest.events import Message
+from scorer.ingest.identity import WorkloadIdentity
+from scorer.ingest.service_settings import Hub, Rates
+
+HUB_ERRORS = (EventHubError, AzureError, OSError, TimeoutError)
+"""What questions to the hub may raise: all of them pass, or someone has to do something about them."""
+_ANNOTATIONS = (b"x-opt-sequence-number", b"x-opt-offset", b"x-opt-enqueued-time")
+"""The last in milliseconds since 1970."""
+_EXPIRES = 6
+"""Balancing intervals without a word after which a consumer has no partitions any more."""
+
+
+class Progress(NamedTuple):
+    """How far a partition of the hub is."""
+
+    last: int
+    """Sequence number of the newest event; −1 if there never was one."""
+
+
+def open_client(hub: Hub, rates: Rates, owners: CheckpointStore, **how: Any) -> EventHubConsumerClient:
+    """The client of a hub and consumer group. Raises SettingsError where there is no identity."""
+    told: dict[str, Any] = {
+        "checkpoint_store": owners,
+        "load_balancing_interval": rates.balance,
+        "partition_ownership_expiration_interval": _EXPIRES * rates.balance,
+        **how,
+    }
+    if hub.connection:
+        return EventHubConsumerClient.from_connection_string(
+            hub.connection, hub.group, eventhub_name=hub.name, **told
+        )
+    return EventHubConsumerClient(hub.namespace, hub.name, hub.group, WorkloadIdentity(), **told)
+
+
+async def progress(client: EventHubConsumerClient, partition: str) -> Progress:
+    """Asks the hub. Raises the client's errors."""
+    told = await client.get_partition_properties(partition)
+    return Progress(int(told["last_enqueued_sequence_number"]))
+
+
+def messages(events: Sequence[EventData]) -> list[Message]:
+    """Events of the client as messages."""
+    return [_message(event) for event in events]
+
+
+def _message(event: EventData) -> Message:
+    # From the annotations themselves: the event's own properties make a date of each time, for 2 µs more.
+    told: Any = event.raw_amqp_message.annotations or {}
+    sequence, offset, enqueued = (told.get(name) for name in _ANNOTATIONS)
+    if not (isinstance(sequence, int) and isinstance(offset, bytes) and isinstance(enqueued, int)):
+        raise ValueError(f"an event came with annotations {told!r:.200}: wanted its place and time")
+    return Message(sequence, offset.decode(), enqueued * 1_000, _body(event))
+
+
+def _body(event: EventData) -> bytes:
+    body: Any = event.body
+    if event.body_type == AmqpMessageBodyType.DATA:
+        return b"".join(body)
+    # Senders by bare AMQP may send values in the place of bytes, or sections of them.
+    if event.body_type == AmqpMessageBodyType.SEQUENCE:
+        body = [value for section in body for value in section]
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, str):
+        return body.encode()
+    try:
+        return orjson.dumps(_plain(body))
+    except (TypeError, RecursionError):
+        return repr(body).encode("utf-8", "backslashreplace")  # which is no JSON, and will be told as such
+
+
+def _plain(value: Any) -> Any:
+    """A value of AMQP in what JSON has: texts may be bytes there, keys too."""
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def forget_tags(client: EventHubConsumerClient, partition: str) -> int:
+    """Clears the tags of deliveries that the client keeps for as long as a link lives, and never uses.
+
+    It settles nothing, so nobody asks for them; at 142 bytes an event they would fill any memory. What it
+    reaches into is not documented: where that is not as it was, nothing is done, and −1 is given.
+    """
+    for processor in getattr(client, "_event_processors", {}).values():
+        consumer = getattr(processor, "_consumers", {}).get(partition)
+        link = getattr(getattr(consumer, "_handler", None), "_link", None)
+        tags = getattr(link, "_received_delivery_tags", None)
+        if isinstance(tags, set):
+            count = len(tags)
+            tags.clear()
+            return count
+    return -1

@@ -1,0 +1,90 @@
+"""Which hour is landed next, and who does it: one small object, changed by conditional puts only.
+
+Who holds it renews it. Others take it over when they have seen it unchanged for a while by their own clock:
+no two machines' clocks are compared. That two hold it for a moment costs work and nothing else: an hour's
+files are a function of the committed parts, and partitions give those up only after the cursor has moved.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+from scorer.ingest.state import StateError
+from scorer.storage import ConflictError, NotFoundError, Store
+
+VERSION = 1
+
+
+class Cursor(NamedTuple):
+    """What the object says."""
+
+    etag: str
+    holder: str
+    next: int | None
+    """The hour that is landed next; None before the first one is known."""
+    layout: str
+    """That was chosen with the first hour; empty before."""
+    beat: int
+
+
+class Claim:
+    """One process's hold on the cursor, or wish for it."""
+
+    def __init__(self, store: Store, path: str, holder: str, seconds: float) -> None:
+        self._store = store
+        self._path = path
+        self._holder = holder
+        self._seconds = seconds
+        self._seen: tuple[str, float] = ("", 0.0)
+        self._renewed = 0.0
+
+    def read(self) -> Cursor | None:
+        """The cursor as it is. Raises StateError for one that is not understood."""
+        try:
+            blob = self._store.get(self._path)
+        except NotFoundError:
+            return None
+        told = orjson.loads(blob.data)
+        if told.get("version") != VERSION:
+            raise StateError(f"{self._path} is of version {told.get('version')!r}: wanted {VERSION}")
+        return Cursor(blob.etag, told["holder"], told["next"], told["layout"], told["beat"])
+
+    def hold(self, now: float) -> Cursor | None:
+        """The cursor, if it is ours, renewed or taken over if need be. `now`: monotonic seconds."""
+        found = self.read()
+        if found is None:
+            return self._put(Cursor("", self._holder, None, "", 0), now)
+        if found.holder == self._holder:
+            if now - self._renewed < self._seconds / 3:
+                return found
+            return self._put(found._replace(beat=found.beat + 1), now)
+        if found.etag != self._seen[0]:
+            self._seen = (found.etag, now)
+        if found.holder and now - self._seen[1] < self._seconds:
+            return None
+        return self._put(found._replace(holder=self._holder, beat=found.beat + 1), now)
+
+    def move(self, cursor: Cursor, to: int, layout: str) -> Cursor | None:
+        """The cursor at the next hour; None if someone else has changed it."""
+        return self._put(cursor._replace(next=to, layout=layout), self._renewed)
+
+    def let_go(self) -> None:
+        """Lets another take it at once."""
+        found = self.read()
+        if found is not None and found.holder == self._holder:
+            self._put(found._replace(holder=""), self._renewed)
+
+    def _put(self, cursor: Cursor, now: float) -> Cursor | None:
+        told = {"version": VERSION, **cursor._asdict()}
+        del told["etag"]
+        data = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+        try:
+            etag = self._store.put(
+                self._path, data, if_match=cursor.etag or None, if_none_match=not cursor.etag
+            )
+        except ConflictError:
+            return None
+        self._renewed = now
+        return cursor._replace(etag=etag)

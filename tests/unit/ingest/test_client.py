@@ -1,0 +1,52 @@
+"""Events of the client as messages: place, time and body, in whatever form a sender chose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.eventhub import EventData
+from azure.eventhub.amqp import AmqpAnnotatedMessage
+
+from scorer.ingest.client import forget_tags, messages
+from scorer.ingest.events import Message
+
+AT = {b"x-opt-sequence-number": 7, b"x-opt-offset": b"4711", b"x-opt-enqueued-time": 1_767_268_800_001}
+
+
+def event(annotations: dict[bytes, Any] = AT, **body: Any) -> EventData:
+    return EventData.from_message_content(b"", "application/json") if not body else _of(annotations, body)
+
+
+def _of(annotations: dict[bytes, Any], body: dict[str, Any]) -> EventData:
+    made = EventData(b"")
+    made._raw_amqp_message = AmqpAnnotatedMessage(annotations=annotations, **body)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"data_body": b'{"a": 1}'}, b'{"a": 1}'),
+        ({"data_body": [b'{"a"', b": 1}"]}, b'{"a": 1}'),
+        ({"value_body": '{"a": 1}'}, b'{"a": 1}'),
+        ({"value_body": b'{"a": 1}'}, b'{"a": 1}'),
+        ({"value_body": {"a": 1}}, b'{"a":1}'),
+        ({"value_body": {b"a": [b"x", None]}}, b'{"a":["x",null]}'),
+        ({"value_body": None}, b"null"),
+        ({"value_body": {"a": 1j}}, b"{'a': 1j}"),
+        ({"sequence_body": [{"a": 1}, {"a": 2}]}, b'[{"a":1},{"a":2}]'),
+    ],
+)
+def test_bodies_of_every_kind_are_bytes(body: dict[str, Any], wanted: bytes) -> None:
+    assert messages([event(**body)]) == [Message(7, "4711", 1_767_268_800_001_000, wanted)]
+
+
+@pytest.mark.parametrize("name", list(AT))
+def test_an_event_without_its_place_or_time_is_refused(name: bytes) -> None:
+    with pytest.raises(ValueError, match="wanted its place and time"):
+        messages([event({key: value for key, value in AT.items() if key != name}, data_body=b"{}")])
+
+
+def test_a_client_whose_insides_are_others_is_left_alone() -> None:
+    assert forget_tags(object(), "0") == -1  # type: ignore[arg-type]

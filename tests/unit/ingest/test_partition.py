@@ -1,0 +1,154 @@
+"""A partition's commits, its parts, and the cursor of the landing, each by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scorer.ingest import commits, parts
+from scorer.ingest.cursor import Claim
+from scorer.ingest.partition import LostError, Partition, Rooms, claim
+from scorer.ingest.state import StateError
+from scorer.ingest.windows import Closed
+from scorer.storage import UnavailableError
+from scorer.storage.memory import MemoryStore
+from unit.ingest.crashing import LETTERS, PLACES, FaultyStore, a_hub, end_of
+from unit.ingest.partitions import configured
+from unit.ingest.test_crashes import engine
+
+HUB = a_hub(1)
+
+
+def claimed(store: MemoryStore, owner: str = "a", **more: Any) -> Partition:
+    return claim(Rooms(store, PLACES, LETTERS), more.get("settings", engine()), "0", owner)
+
+
+def test_an_owner_goes_on_where_the_one_before_committed() -> None:
+    store = MemoryStore()
+    first = claimed(store)
+    first.take(HUB["0"][:50])
+    first.commit()
+    first.take(HUB["0"][50:80])
+    second = claimed(store, "b")
+    assert second.sequence == 49
+    assert store.head(PLACES.state("0")).metadata["offset"] == HUB["0"][49].offset
+
+
+def test_a_put_whose_answer_was_lost_is_known_as_our_own() -> None:
+    store = MemoryStore()
+    lost: list[str] = []
+
+    def fault(path: str) -> None:
+        lost.append(path)
+        if len(lost) == 4:  # claim: before and after; commit: before, after
+            raise UnavailableError("no answer")
+
+    partition = claimed(FaultyStore(store, fault))
+    partition.take(HUB["0"][:1])
+    with pytest.raises(UnavailableError):
+        partition.commit()
+    partition.take(HUB["0"][1:2])
+    partition.commit()
+    assert claimed(store, "b").sequence == 1
+
+
+def test_what_fails_in_the_middle_is_never_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    partition = claimed(store)
+    monkeypatch.setattr("scorer.ingest.partition.step", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        partition.take(HUB["0"][:5])
+    with pytest.raises(LostError):
+        partition.commit()
+    assert partition.release() is None
+
+
+def test_windows_of_hours_that_have_landed_are_counted_and_listed_nowhere() -> None:
+    store = MemoryStore()
+    partition = claimed(store)
+    partition.take(HUB["0"])
+    partition.take([], end_of(HUB))
+    far = end_of(HUB) // 3_600_000_000
+    done = partition.commit(far)
+    assert done.stray == done.readings > 0
+    header = commits.read_header(store, PLACES.state("0"))
+    assert header is not None
+    assert not header.parts
+
+
+def test_a_state_made_with_other_windows_is_refused() -> None:
+    store = MemoryStore()
+    claimed(store)
+    with pytest.raises(StateError, match="made with"):
+        claimed(store, "b", settings=configured())
+
+
+@pytest.mark.parametrize("data", [b"", b"SSCOMMIT", b"x" * 100])
+def test_what_is_no_state_is_refused(data: bytes) -> None:
+    store = MemoryStore()
+    store.put(PLACES.state("0"), data)
+    with pytest.raises(StateError):
+        claimed(store)
+    with pytest.raises(StateError):
+        commits.read_header(store, PLACES.state("0"))
+
+
+def test_a_header_longer_than_the_first_read_is_read_whole() -> None:
+    store = MemoryStore()
+    partition = claimed(store)
+    partition._listed = {hour: ["x" * 100] * 200 for hour in range(20)}
+    partition.take(HUB["0"][:1])
+    partition.commit()
+    header = commits.read_header(store, PLACES.state("0"))
+    assert header is not None
+    assert len(header.parts) == 20
+
+
+def windows_of(places: list[int], names: list[str]) -> Closed:
+    count = len(places)
+    kept = {"count": np.full(count, 2, np.uint32), "sum.0": np.arange(count) / 3}
+    return Closed(names, np.array(places), np.arange(count) * 3_600_000_000 // 2 + 1, kept)
+
+
+def test_parts_are_by_hour_and_come_back_in_order_of_sensor() -> None:
+    names = ["b", "unused", "a"]
+    found = dict(parts.by_hour([windows_of([0, 2, 0], names[:1] + names[1:]), windows_of([2], names)]))
+    assert list(found) == [0, 1]
+    data = parts.encode("0", 0, found[0])
+    name = parts.part_name(5, 9, data)
+    back = parts.decode(data, name)
+    assert [back.names[place] for place in back.sensors] == ["a", "a", "b"]
+    assert back.kept["count"].dtype == np.uint32
+    with pytest.raises(parts.PartError):
+        parts.decode(data[:-1] + b"x", name)
+
+
+def test_the_landing_is_taken_over_when_its_holder_is_not_heard_of() -> None:
+    store = MemoryStore()
+    one, two = (Claim(store, "landing", name, 30) for name in "ab")
+    assert one.hold(0)
+    assert two.hold(1_000) is None
+    one.hold(20)  # renewed
+    assert two.hold(1_020) is None
+    assert two.hold(1_049) is None
+    taken = two.hold(1_051)
+    assert taken is not None
+    assert taken.holder == "b"
+    assert one.hold(60) is None
+
+
+def test_who_was_replaced_moves_the_cursor_no_more_and_who_lets_go_is_replaced_at_once() -> None:
+    store = MemoryStore()
+    one, two = (Claim(store, "landing", name, 30) for name in "ab")
+    held = one.hold(0)
+    assert held is not None
+    one.let_go()
+    taken = two.hold(0)
+    assert taken is not None
+    assert one.move(held, 7, "") is None
+    assert two.move(taken, 5, "Sharded") is not None
+    cursor = one.read()
+    assert cursor is not None
+    assert (cursor.next, cursor.layout) == (5, "Sharded")
