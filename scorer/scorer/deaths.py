@@ -18,6 +18,10 @@ both of which found storage there at first, lost it for so long.
 A death may be nobody's fault: a node that is lost takes its pods along without a word. So a sensor that was
 in hand at one is suspected only, and scored last, when it can cost no other. One that is in hand at a second
 death as well is left out.
+
+Where sensors share a file, one that is scored last holds back the file of all. There nobody is suspected: a
+death without a name counts against the sensor that the next one names. Sensors are worked on in order and
+finished ones are not repeated, so what the second attempt dies on was not finished by the first either.
 """
 
 from __future__ import annotations
@@ -44,9 +48,10 @@ class Note(NamedTuple):
 class Deaths:
     """The notes of one chunk: one small object for all its attempts."""
 
-    def __init__(self, store: Store, header: Header) -> None:
+    def __init__(self, store: Store, header: Header, shared: bool = False) -> None:
         self._store = store
         self._header = header
+        self._shared = shared  # several sensors' predictions are in one file
         self._path = f"runs/{header.run}/inhand/{header.chunk:05}.json"
         self._earlier: list[Note] = []
         self._died: list[Note] = []
@@ -74,7 +79,7 @@ class Deaths:
 
     def suspected(self, sensor: str) -> bool:
         """Whether the sensor was in hand at a death, and is to wait until the others are done."""
-        return 0 < self._in_hand_at(sensor) < DEATHS
+        return not self._shared and 0 < self._in_hand_at(sensor) < DEATHS
 
     def take(self, sensor: str) -> None:
         """Notes the sensor in hand if any attempt died before, else only that there is one.
@@ -88,7 +93,16 @@ class Deaths:
             self._to_note = False
 
     def _in_hand_at(self, sensor: str) -> int:
-        return sum(note.sensor == sensor for note in self._died)
+        """At how many deaths."""
+        found = nameless = 0
+        for note in self._died:
+            if note.sensor is None:
+                nameless += 1
+                continue
+            if note.sensor == sensor:
+                found += 1 + (nameless if self._shared else 0)
+            nameless = 0
+        return found
 
     def _ended(self, note: Note) -> bool:
         try:

@@ -18,7 +18,7 @@ from scorer.contract.exits import Exit
 from scorer.contract.outcome import FAILED, UNDECIDED, Decision, Header
 from scorer.contract.sensors import SensorsInStore, sensor_names
 from scorer.contract.staging import PREPARE, PUBLISH
-from scorer.contract.work import UsageError, WorkOrder, parse_work_order
+from scorer.contract.work import SHARDED, UsageError, WorkOrder, parse_work_order
 from scorer.deaths import Deaths
 from scorer.fence import Claim
 from scorer.listed import known
@@ -101,7 +101,8 @@ class _Attempt:
         self._copies = LogBlob(self._store, log_path(order.run.name, self._header), lines, self._log)
         if doubt := self._store.doubt():
             self._log.warning(doubt)
-        self._deaths = Deaths(self._store, self._header) if len(sensors) > 1 else None
+        shared = order.output.layout == SHARDED
+        self._deaths = Deaths(self._store, self._header, shared) if len(sensors) > 1 else None
 
     def run(self) -> Exit:
         """Works on every sensor and says how it went."""

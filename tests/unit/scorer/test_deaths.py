@@ -100,6 +100,15 @@ def test_attempts_that_ended_by_themselves_are_no_deaths(store: MemoryStore) -> 
     assert puts(store) == before + 2  # the detail of the third, and this one's beginning
 
 
+def test_where_sensors_share_a_file_nobody_waits_for_the_end(store: MemoryStore) -> None:
+    killed(store, 1, "x")
+    killed(store, 2, "a")
+    third = Deaths(store, header(3), shared=True)
+    third.begin()
+    assert (third.suspected("a"), third.crashed("a")) == (False, True)
+    assert not third.crashed("x")
+
+
 def test_two_lost_nodes_leave_nobody_out(store: MemoryStore) -> None:
     killed(store, 1, "x")
     killed(store, 2, "a")

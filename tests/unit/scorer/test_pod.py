@@ -310,6 +310,17 @@ def test_a_sensor_that_kills_an_attempt_again_costs_no_other_and_is_then_left_ou
     assert pod.kinds() == ["Scored", "Scored", "Failed/Crashed", "Scored", "Scored"]
 
 
+def test_a_sensor_that_kills_two_attempts_does_not_hold_its_shard_back(pod: Pod) -> None:
+    sensors = ["a", "kills", "b"]
+    for sensor in sensors:
+        put_sensor(pod.store, sensor)
+    output = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet", "layout": "Sharded", "shards": 1}
+    for _ in range(2):
+        assert pod.run(work(sensors, output=output), TROUBLED)[0] == -signal.SIGKILL
+    assert pod.run(work(sensors, output=output), TROUBLED)[0] == Exit.PARTIAL
+    assert pod.kinds() == ["Scored", "Failed/Crashed", "Scored"]
+
+
 def test_a_sensor_in_hand_when_two_nodes_were_lost_is_scored(pod: Pod) -> None:
     sensors = ["a", "kills", "b"]
     for sensor in sensors:
