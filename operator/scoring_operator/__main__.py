@@ -52,7 +52,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     sources = Sources(
         lambda: len(controller.queue), health.ages, lambda: lease.held, lambda: health.ready, _now
     )
-    metrics.registry.register(ViewCollector(controller.view, bounds, settings, sources))
+    metrics.registry.register(ViewCollector(controller.view, bounds, settings, sources, metrics.marks))
     server, port = await http.serve(settings.http.port, metrics, health)
     log.info("serving /metrics, /healthz and /readyz on port %d", port)
     try:

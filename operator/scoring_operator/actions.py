@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from scoring_operator.chunks import SensorSet
 from scoring_operator.cluster import CONFIG_MAPS, EVENTS, JOBS, PODS, RUNS, ApiError, Cluster, Kind
@@ -36,6 +37,7 @@ from scoring_operator.jobs import (
 from scoring_operator.ratelimit import TokenBucket
 from scoring_operator.records import (
     JobRecord,
+    is_recent,
     job_record,
     latest_message,
     mounting,
@@ -137,33 +139,34 @@ class Actor:
         query = {"labelSelector": f"{CONTROLLER_UID_LABEL}={job.uid}"}
         return [pod async for items, _ in self._cluster.pages(PODS, job.namespace, query) for pod in items]
 
-    async def hindrance(self, job: JobRecord) -> Trouble | None:
-        """What somebody has to mend before a Job's pods can start, in Kubernetes' words; None if nothing."""
-        try:
-            pods = await self._pods(job)
-            if words := why_stuck(pods):
-                return Trouble("PodsNotStarting", words)
-            for pod in filter(mounting, pods):
-                name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-                if said := await self._said(job.namespace, uid, "FailedMount"):
-                    return Trouble("PodsNotStarting", f"pod {name}: {said}")
-            if not pods and (said := await self._said(job.namespace, job.uid, "FailedCreate")):
-                return Trouble("PodsNotCreated", f"Kubernetes has made no pod for Job {job.name}: {said}")
-        except ApiError as error:  # a courtesy: looked for again in a while
-            log.warning("why no pod of Job %s/%s starts: %s", job.namespace, job.name, error)
+    async def hindrance(self, job: JobRecord, now: datetime) -> Trouble | None:
+        """What somebody has to mend before a Job's pods can start, in Kubernetes' words; None if nothing.
+
+        Raises `ApiError`: then it is not known.
+        """
+        pods = await self._pods(job)
+        if words := why_stuck(pods):
+            return Trouble("PodsNotStarting", words)
+        for pod in filter(mounting, pods):
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            events = await self._events(job.namespace, uid, "FailedMount")
+            if said := latest_message(event for event in events if is_recent(event, now)):
+                return Trouble("PodsNotStarting", f"pod {name}: {said}")
+        if not pods and (said := latest_message(await self._events(job.namespace, job.uid, "FailedCreate"))):
+            return Trouble("PodsNotCreated", f"Kubernetes has made no pod for Job {job.name}: {said}")
         return None
 
-    async def _said(self, namespace: str, uid: str, reason: str) -> str:
-        """What the latest Event of an object says."""
+    async def _events(self, namespace: str, uid: str, reason: str) -> list[Json]:
+        """An object's Events of that reason."""
         query = {"fieldSelector": f"involvedObject.uid={uid},reason={reason}"}
         pages = self._cluster.pages(EVENTS, namespace, query)
-        return latest_message([event async for events, _ in pages for event in events])
+        return [event async for events, _ in pages for event in events]
 
     async def _why_no_pod(self, job: JobRecord) -> str:
         """A quota, a LimitRange or a policy may refuse pods: the Job controller says so in Events."""
         nothing = f"Kubernetes has made no pod for Job {job.name}"
         try:
-            said = await self._said(job.namespace, job.uid, "FailedCreate")
+            said = latest_message(await self._events(job.namespace, job.uid, "FailedCreate"))
         except ApiError as error:  # the run has waited long enough; it ends without that word
             log.warning("Events of Job %s/%s: %s", job.namespace, job.name, error)
             return nothing

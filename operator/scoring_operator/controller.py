@@ -222,7 +222,11 @@ class Controller:
         """Look why no pod starts, if that is due; seconds until the next time."""
         still = memory.standstill
         if still.job is not None and still.wait(self._clock()) == 0.0:
-            trouble = await self._actor.hindrance(still.job)
+            try:
+                trouble = await self._actor.hindrance(still.job, self._now())
+            except ApiError as error:  # a courtesy: looked for again in a while, and as it was until then
+                log.warning("run %s/%s: why no pod starts: %s", run.namespace, run.name, error)
+                trouble = still.trouble
             if still.found(trouble, self._clock()):
                 self.queue.add(run.key)
         return still.wait(self._clock())

@@ -1,24 +1,26 @@
 """Which runs stand in one concurrencyGroup: who matters to one of them, and to whom a change of it matters.
 
 A thousand runs may stand in line. Each of them needs to know only who is first among those that have begun,
-who is first in line, and who is the last made of those that replace others (`turns` says why); and when one
-ends, only the first in line and that last one can do anything about it. So a run's way through the line costs
-O(log n), not a look at everybody by everybody.
+who is first in line, and who is the last made of those that would replace it (`turns` says why); and when one
+ends, only the first in line and the last made of those that need not mind it can do anything about it. So a
+run's way through the line costs O(log n), not a look at everybody by everybody: of those that replace others
+each priority has one, once the others have ended.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from scoring_operator.resource import Key, Run
 from scoring_operator.spec import Spec
 
 Group = tuple[str, str]  # namespace, concurrencyGroup
 Rank = tuple[int, datetime, datetime, str]
-Ranked = tuple[Rank, Key]
+Ranked = tuple[Rank, Key, int]  # with its priority
 
 
 def order(run: Run) -> Rank:
@@ -34,9 +36,19 @@ def made(run: Run) -> Rank:
     return 0, run.created, start, run.uid
 
 
+def priority(run: Run) -> int:
+    """A run's priority in its group."""
+    return run.spec.concurrency.priority if isinstance(run.spec, Spec) else 0
+
+
 def replaces(run: Run) -> bool:
-    """Whether a run takes the place of those that were made before it."""
+    """Whether a run takes the place of those that were made before it, if their priority is not higher."""
     return isinstance(run.spec, Spec) and run.spec.concurrency.policy == "Replace"
+
+
+def takes_place_of(run: Run, other: Run) -> bool:
+    """Whether it takes the place of just that one."""
+    return replaces(run) and made(run) > made(other) and priority(run) >= priority(other)
 
 
 @dataclass(slots=True)
@@ -51,15 +63,20 @@ class _Members:
     def lists_of(self, run: Run) -> Iterator[tuple[list[Ranked], Ranked]]:
         """Where the run is, as it stands, and as what."""
         if run.status.begun:
-            yield self.begun, (order(run), run.key)
+            yield self.begun, (order(run), run.key, priority(run))
         else:
-            yield self.aside if _aside(run) else self.waiting, (order(run), run.key)
+            yield self.aside if _aside(run) else self.waiting, (order(run), run.key, priority(run))
         if replaces(run) and (run.status.begun or not _aside(run)):
-            yield self.replacing, (made(run), run.key)
+            yield self.replacing, (made(run), run.key, priority(run))
 
     def next(self, run: Run) -> tuple[Key, ...]:
-        """Who may begin when nobody holds the place: the first in line, or the last that replaces."""
-        return (*_other(self.waiting[:2], run), *_other(self.replacing[-2:][::-1], run))
+        """Who may begin when nobody holds the place: the first in line, or a replacing one ahead of it."""
+        first = next((each for each in self.waiting if each[1] != run.key), None)
+        return (first[1], *self.last_replacing(run, first[2])) if first else ()
+
+    def last_replacing(self, run: Run, least: int) -> tuple[Key, ...]:
+        """The last made, of that priority or a higher one, of those that replace others."""
+        return _other((each for each in reversed(self.replacing) if each[2] >= least), run)
 
 
 class Groups:
@@ -96,7 +113,8 @@ class Groups:
         members = self._members(run)
         if members is None:
             return ()
-        found = (*_other(members.begun[:2], run), *members.next(run))
+        first = (*_other(members.begun, run), *_other(members.waiting, run))
+        found = (*first, *members.last_replacing(run, priority(run)))
         return tuple(dict.fromkeys(found))
 
     def same(self, one: Run, other: Run) -> bool:
@@ -115,7 +133,7 @@ class Groups:
             return ()
         if replaces(run) and _standing(new) in (_WAITING, _BEGUN):
             ranks = (*members.begun, *members.waiting, *members.aside)
-            return tuple(key for _, key in ranks if key != run.key)
+            return tuple(key for _, key, _ in ranks if key != run.key)
         if _standing(old) == _OUT or _standing(new) == _BEGUN:
             return ()  # it stands in line, or begins: nobody can do more for it than before
         return members.next(run)
@@ -140,9 +158,9 @@ def _aside(run: Run) -> bool:
     return isinstance(run.spec, Spec) and run.spec.suspend
 
 
-def _other(ranked: list[Ranked], run: Run) -> tuple[Key, ...]:
+def _other(ranked: Iterable[Ranked], run: Run) -> tuple[Key, ...]:
     """The first of these that is not the run itself, if there is one."""
-    return tuple(key for _, key in ranked if key != run.key)[:1]
+    return tuple(islice((key for _, key, _ in ranked if key != run.key), 1))
 
 
 def _group(run: Run) -> Group | None:

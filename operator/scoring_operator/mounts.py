@@ -6,6 +6,7 @@ which pods write, and scratch space of the pod's own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ VOLUME_TYPES = (
 _WRITABLE = ("emptyDir", "ephemeral")
 _OURS = ("tmp", "sensors", "decisions", STORE, SECRET)
 _OUR_FOLDERS = ("/tmp", "/etc/sensorscore", "/var/sensorscore", "/opt/sensorscore", "/dev", "/proc", "/sys")  # noqa: S108
+_NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # a DNS label, as Kubernetes wants a volume's
 _FOLDER, _FILE = r"/[^\s:]+", r"[-._a-zA-Z0-9]+"
 _BELOW = r"((?!\.{1,2}(/|$))[^/\s]+(/(?!\.{1,2}(/|$))[^/\s]+)*)?"
 Json = dict[str, Any]
@@ -145,11 +147,17 @@ def _volume(volume: Mapping[str, Any], path: str) -> tuple[str, str]:
             f"{path} has {', '.join(sorted(map(str, volume)))}; wanted a name, and a source that "
             f"Pod Security restricted allows: one of {', '.join(VOLUME_TYPES)}"
         )
+    if not re.fullmatch(_NAME, volume["name"]):
+        raise SettingsError(
+            f"{path}.name is {volume['name']!r}; wanted at most 63 lower-case letters, digits and -"
+        )
     return volume["name"], kinds[0]
 
 
 def _mount(section: Section, types: Mapping[str, str]) -> Json:
-    name = section.text("name", wanted="|".join(types) or "(?!)", words="the name of one of its volumes")
+    name = section.text(
+        "name", wanted="|".join(map(re.escape, types)) or "(?!)", words="the name of one of its volumes"
+    )
     folder = section.text("mountPath", wanted=_FOLDER, words="an absolute path")
     if folder == "/" or any(_touches(folder.rstrip("/"), ours) for ours in _OUR_FOLDERS):
         raise SettingsError(

@@ -78,6 +78,8 @@ def suspended(at: Situation, status: Status) -> Status:
     """As a run is while `spec.suspend`: its clocks stand still."""
     message = "spec.suspend is true: its pods are stopped, what is decided stays"
     status = at.having(status, SUSPENDED_CONDITION, True, "Suspended", message)
+    if status.holds(BLOCKED_CONDITION):
+        status = at.having(status, BLOCKED_CONDITION, False, "Unblocked", "it makes no pods while suspended")
     stopped = status.stopwatch.stopped(at.now)
     return replace(status, phase=SUSPENDED, stopwatch=stopped, pending_since=None)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from scoring_operator.contract import (
@@ -235,6 +235,9 @@ def why_waiting(pods: Iterable[Json]) -> str:
     return ""
 
 
+# The kubelet tries again, and says so, at least every two minutes and some seconds.
+RECENT = timedelta(minutes=3)
+
 # Why a container does not start, of those reasons that do not pass by themselves.
 STUCK = frozenset(
     {
@@ -268,6 +271,16 @@ def latest_message(events: Iterable[Json]) -> str:
     """What the latest of these Events says; empty if there is none."""
     latest = max(events, key=lambda event: version_of(event["metadata"]), default=None)
     return clean(str(latest.get("message") or ""), 500) if latest else ""
+
+
+def is_recent(event: Json, now: datetime) -> bool:
+    """Whether what an Event tells happened of late: one that is over keeps its Event for an hour."""
+    last = (
+        (event.get("series") or {}).get("lastObservedTime")
+        or event.get("lastTimestamp")
+        or event.get("eventTime")
+    )
+    return last is None or now - parse_time(last) <= RECENT
 
 
 def _waiting(status: Json, most: int = 120) -> str:

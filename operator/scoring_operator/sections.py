@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from scoring_operator.quantity import quantity
+from scoring_operator.times import parse_time
 
 T = TypeVar("T")
 _DOMAIN = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/"
@@ -120,6 +122,14 @@ class Section:
         if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
             raise self._refuse(key, value, "a decimal number such as 0.045")
         return Decimal(text)
+
+    def time(self, key: str) -> datetime | None:
+        """A time with a zone, if there is one."""
+        text = self.text(key, "", wanted=r"\S*", words="a time such as 2026-01-01T00:00:00Z")
+        try:
+            return parse_time(text) if text else None
+        except (ValueError, OverflowError):
+            raise self._refuse(key, text, "a time with a zone such as 2026-01-01T00:00:00Z") from None
 
     def section(self, key: str) -> Section:
         """A mapping within, empty when missing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,7 @@ class ScheduleSettings:
     window_seconds: int = 3600
     settle_seconds: int = 0  # how long after a window's end its run is made
     suspended: bool = False
+    start_from: datetime | None = None  # before it no window is this schedule's; None: it has begun
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ class Settings:
     budget_per_day: Decimal = Decimal(0)  # of all runs, in `currency`; 0: none. More raises an alert only
     limits: Limits = Limits()
     schedules: tuple[ScheduleSettings, ...] = ()
+    known_namespaces: tuple[str, ...] = ()  # where runs are expected: their counters begin at 0 before a run
     lease: LeaseSettings = LeaseSettings()
     http: Http = Http()
     timing: Timing = Timing()
@@ -227,6 +230,7 @@ def parse(data: object) -> Settings:
         budget_per_day=top.decimal("budgetPerDay"),
         limits=_limits(top.section("limits")),
         schedules=_schedules(top),
+        known_namespaces=tuple(top.texts("knownNamespaces")),
         lease=_lease(top.section("lease")),
         http=Http(port=_one(top.section("http"), "port", Http.port, 0, 65535)),
         timing=_timing(top.section("timing")),
@@ -384,6 +388,7 @@ def _schedules(top: Section) -> tuple[ScheduleSettings, ...]:
             window_seconds=section.number("windowSeconds", ScheduleSettings.window_seconds, 1, 31_622_400),
             settle_seconds=section.number("settleSeconds", ScheduleSettings.settle_seconds, 0, 31_622_400),
             suspended=section.flag("suspended", default=False),
+            start_from=section.time("startFrom"),
         )
         section.end()
         if found.setdefault((schedule.namespace, schedule.name), schedule) is not schedule:

@@ -8,7 +8,8 @@ begin:
     Allow    it begins
     Queue    it waits until nobody holds the place and nobody waits before it
     Forbid   it ends Failed if somebody does
-    Replace  those made before it end Failed; it begins when nobody holds the place
+    Replace  those made before it end Failed, but for those of a higher priority, which it waits for; it
+             begins when nobody holds the place
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scoring_operator.decision import Peer, Situation
-from scoring_operator.groups import made, order, replaces
+from scoring_operator.groups import made, order, priority, replaces, takes_place_of
 from scoring_operator.resource import Run
 from scoring_operator.spec import Spec
 
@@ -42,7 +43,7 @@ def turn(at: Situation, spec: Spec) -> Waits | Forbidden | None:
     if not group or policy == "Allow":
         return None
     holders = [peer.run for peer in at.observed.peers if peer.begun]
-    before = holders or [run for run in _waiting(at) if policy != "Replace" and order(run) < order(at.run)]
+    before = holders or [run for run in _waiting(at) if _goes_before(run, at.run)]
     if not before:
         return None
     first = min(before, key=order)
@@ -55,8 +56,13 @@ def turn(at: Situation, spec: Spec) -> Waits | Forbidden | None:
 def replaced_by(at: Situation) -> str:
     """The run that takes this one's place; empty if none does."""
     others = [*_waiting(at), *(peer.run for peer in at.observed.peers if peer.begun)]
-    successors = [run for run in others if replaces(run) and made(run) > made(at.run)]
+    successors = [run for run in others if takes_place_of(run, at.run)]
     return max(successors, key=made).name if successors else ""
+
+
+def _goes_before(run: Run, other: Run) -> bool:
+    """Of two that wait; whoever replaces others minds only those that it does not replace."""
+    return priority(run) > priority(other) if replaces(other) else order(run) < order(other)
 
 
 def _waiting(at: Situation) -> Iterator[Run]:

@@ -46,10 +46,12 @@ class Scheduled:
             "stores": STORES,
             "schedules": {name: {"namespace": self.namespace, **told} for name, told in schedules.items()},
         }
-        done = run_helm(helm, ["template", "--show-only", "templates/schedules.yaml"], values, folder)
+        done = run_helm(helm, ["template"], values, folder)
         assert done.returncode == 0, done.stderr
         for body in filter(None, yaml.safe_load_all(done.stdout)):
-            self.api.call("POST", PATHS[body["kind"]].format(self.namespace), body)
+            component = (body["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
+            if component == "scheduler" and body["kind"] in PATHS:
+                self.api.call("POST", PATHS[body["kind"]].format(self.namespace), body)
 
     def mark(self, name: str) -> Json | None:
         """The data of the schedule's mark; None before there is one."""

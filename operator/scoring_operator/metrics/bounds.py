@@ -26,7 +26,7 @@ class Bounds:
     @classmethod
     def of(cls, settings: Settings) -> Bounds:
         """By the operator's settings."""
-        return cls(settings.namespaces, settings.schedules)
+        return cls((*settings.namespaces, *settings.known_namespaces), settings.schedules)
 
     @property
     def namespaces(self) -> frozenset[str]:

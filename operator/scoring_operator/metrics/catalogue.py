@@ -82,7 +82,8 @@ RUNS = Part(
             "gauge",
             "seconds",
             ("namespace", "schedule"),
-            "Since the end of the newest window whose run is Complete; of none, since the operator began.",
+            "Since the end of the newest window whose run is Complete; of none, since the operator began, or"
+            " `startFrom` if that is later.",
             "How old the newest predictions are. It rises to a little over one window before each run ends.",
         ),
         Series(

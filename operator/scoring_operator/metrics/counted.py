@@ -6,6 +6,7 @@ Over a restart of the operator a thing is counted at most once.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -26,7 +27,6 @@ from scoring_operator.metrics.reasons import (
     ERROR_KINDS,
     FAILED,
     GUARD_REASONS,
-    JOB_STAGES,
     ROW_KINDS,
     RUN_REASONS,
     SENSOR_REASONS,
@@ -35,6 +35,7 @@ from scoring_operator.metrics.reasons import (
     class_of,
     known,
 )
+from scoring_operator.metrics.schedules import Marks
 from scoring_operator.outcomes import ChunkOutcome
 from scoring_operator.resource import Run
 from scoring_operator.status import COMPLETE_CONDITION, FAILED_CONDITION, Cost, Status
@@ -50,6 +51,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.bounds = bounds or Bounds()
+        self.marks = Marks()
         self._currency = currency
         self._met: set[str] = set()
         self._about_runs()
@@ -122,7 +124,7 @@ class Metrics:
         for counter in (self.anomalies, self.jobs_retried, self.pod_seconds, self.cpu_seconds):
             counter.labels(place)
         self.node_seconds.labels(place)
-        for stage in JOB_STAGES:
+        for stage in STAGES:
             self.job_duration.labels(place, stage, SUCCEEDED, "")
         self.run_duration.labels(place, COMPLETE_CONDITION)
         if self._currency:
@@ -175,7 +177,9 @@ class Metrics:
             self.node_money.labels(place, self._currency).inc(float(nodes / BILLION))
 
     def ended(self, run: Run, status: Status) -> None:
-        """Count a run that just ended."""
+        """Count a run that just ended; it may be deleted before anybody looks at what there is."""
+        if self.bounds.schedule(run) and status.completion:
+            self.marks.move([replace(run, status=status)], status.completion)
         place, schedule = self.bounds.namespace(run.namespace), self.bounds.schedule(run)
         for result in (COMPLETE_CONDITION, FAILED_CONDITION):
             if status.holds(result) and status.completion:

@@ -34,13 +34,16 @@ class Sources:
 class ViewCollector(Collector):
     """Looks at the view at each scrape; remembers how far schedules have come, and when runs moved."""
 
-    def __init__(self, view: View, bounds: Bounds, settings: Settings, sources: Sources) -> None:
+    def __init__(
+        self, view: View, bounds: Bounds, settings: Settings, sources: Sources, marks: Marks
+    ) -> None:
+        """`marks` are moved here, and by whoever sees a run end."""
         self._view = view
         self._bounds = bounds
         self._settings = settings
         self._sources = sources
         self._begun = sources.now()
-        self._marks = Marks()
+        self._marks = marks
         self._moved: dict[str, Moved] = {}  # by the run's UID
 
     def collect(self) -> Iterator[Metric]:
@@ -102,7 +105,8 @@ class ViewCollector(Collector):
     def _schedules(self, runs: Sequence[Run], now: datetime) -> Iterator[Metric]:
         self._marks.move((run for run in runs if self._bounds.schedule(run)), now)
         known, marks = self._bounds.schedules, self._marks
-        ended = {key: marks.complete.get(key, self._begun) for key in known}
+        begun = {key: max(self._begun, schedule.start_from or self._begun) for key, schedule in known.items()}
+        ended = {key: marks.complete.get(key, begun[key]) for key in known}
         values: dict[str, dict[Key, float]] = {
             "window_lag_seconds": {key: max(0.0, (now - end).total_seconds()) for key, end in ended.items()},
             "last_success_timestamp_seconds": _timestamps(marks.success),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from scoring_operator.decision import Observation
 from scoring_operator.resource import Run
-from scoring_operator.status import RUNNING
+from scoring_operator.status import FAILED, SUCCEEDED, SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def moved(run: Run, seen: Collection[Observation], before: Moved | None, now: da
     looked at for the first time the making of its oldest Job tells; of one with `pendingSeconds` its status.
     """
     jobs = [each.job for each in seen if each.job.unfinished]
-    if run.status.phase != RUNNING or not jobs:
+    if run.status.phase in (SUSPENDED, SUCCEEDED, FAILED) or not jobs:
         return None
     decided = run.status.decided
     if any(job.runs for job in jobs) or (before is not None and before.decided != decided):

@@ -21,9 +21,9 @@ from scoring_operator.contract import Json, rfc3339
 from scoring_operator.schedule import plan
 from scoring_operator.schedule.objects import (
     event_manifest,
+    mark_for,
     mark_manifest,
     mark_name,
-    parse_mark,
     run_manifest,
     why_not_ours,
 )
@@ -72,7 +72,7 @@ class _Turn:
     async def take(self) -> Result:
         schedule, result = self.schedule, self.result
         self.stored = await self._stored_mark()
-        mark, now = parse_mark(self.stored), self._now()
+        mark, now = mark_for(self.stored, schedule), self._now()
         if mark.last > now:
             log.warning(
                 "the mark of schedule %s stands at %s, and it is %s: nothing is due until then",

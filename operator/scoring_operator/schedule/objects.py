@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from scoring_operator.contract import Json, clean, digest8, rfc3339
 from scoring_operator.events import MESSAGE_BYTES
@@ -15,6 +16,7 @@ from scoring_operator.times import parse_time
 
 COMPONENT = "sensorscore-scheduler"
 LAST, AHEAD, SKIPPED, LAST_SKIPPED = "lastWindowEnd", "ahead", "skipped", "lastSkipped"
+LENGTH, OFFSET = "windowSeconds", "offsetSeconds"  # of the grid that the ends in AHEAD are of
 
 
 class MarkError(ValueError):
@@ -27,7 +29,12 @@ def run_name(schedule: str, end: datetime) -> str:
 
 
 def run_manifest(schedule: Schedule, end: datetime, priority: int) -> Json:
-    """The run of the window that ends then."""
+    """The run of the window that ends then.
+
+    One of a lower priority than the live window's is of a window that was missed: it waits for its turn,
+    whatever the live one does, else it would end the live one or be ended by it.
+    """
+    missed = priority < schedule.run["priority"]
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
@@ -41,6 +48,7 @@ def run_manifest(schedule: Schedule, end: datetime, priority: int) -> Json:
             "window": {"start": rfc3339(end - schedule.grid.length), "end": rfc3339(end)},
             "concurrencyGroup": schedule.name,
             "priority": priority,
+            **({"concurrencyPolicy": "Queue"} if missed else {}),
         },
     }
 
@@ -70,6 +78,7 @@ def mark_manifest(schedule: Schedule, mark: Mark, resource_version: str = "") ->
         AHEAD: " ".join(map(rfc3339, sorted(mark.ahead))),
         SKIPPED: str(mark.skipped),
         LAST_SKIPPED: mark.last_skipped,
+        **_grid(schedule),
     }
     metadata = {
         "name": mark_name(schedule.name),
@@ -82,6 +91,23 @@ def mark_manifest(schedule: Schedule, mark: Mark, resource_version: str = "") ->
         "metadata": metadata | ({"resourceVersion": resource_version} if resource_version else {}),
         "data": {key: text for key, text in told.items() if text},
     }
+
+
+def _grid(schedule: Schedule) -> dict[str, str]:
+    return {
+        LENGTH: str(schedule.grid.length // timedelta(seconds=1)),
+        OFFSET: str(schedule.grid.offset // timedelta(seconds=1)),
+    }
+
+
+def mark_for(body: Json, schedule: Schedule) -> Mark:
+    """The mark as the schedule can go on from it; raises `MarkError`.
+
+    Ends that were settled ahead on another grid are forgotten: a window that ends then now is another one.
+    """
+    mark, data = parse_mark(body), body.get("data") or {}
+    same = all(data.get(key, text) == text for key, text in _grid(schedule).items())
+    return mark if same else replace(mark, ahead=frozenset())
 
 
 def parse_mark(body: Json) -> Mark:

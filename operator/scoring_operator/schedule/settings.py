@@ -20,6 +20,7 @@ _NAME = rf"[a-z0-9]([-a-z0-9]{{0,{NAME_LENGTH - 2}}}[a-z0-9])?"
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 MAX_WINDOW = 366 * 86_400  # seconds; a ScoringRun's own limit
 DAY = 86_400
+MAX_TTL = 365 * DAY  # a ScoringRun's own limit
 
 # What a scheduled run is where its schedule says nothing else. A run by hand is looked at by whoever made it;
 # these must end, and go, by themselves.
@@ -72,7 +73,8 @@ def parse(data: object) -> Schedule:
     """A schedule from what YAML gave; raises `SettingsError`."""
     top = Section({} if data is None else data, "schedule")
     length = _minutes(top, "windowSeconds", 3600, 60, MAX_WINDOW)
-    run = _run(top.section("run"))
+    run = _run(top.section("run"), _least_ttl(length))
+    catch_up = _catch_up(top.section("catchUp"), run["priority"])
     schedule = Schedule(
         name=top.text(
             "name", wanted=_NAME, words=f"at most {NAME_LENGTH} lower-case letters, digits and -: a CronJob's"
@@ -82,9 +84,14 @@ def parse(data: object) -> Schedule:
         grid=Grid(length, _minutes(top, "offsetSeconds", 0, -MAX_WINDOW, MAX_WINDOW)),
         settle=timedelta(seconds=top.number("settleSeconds", 0, 0, 31 * DAY)),
         start_from=_start_from(top),
-        catch_up=_catch_up(top.section("catchUp"), run["priority"]),
+        catch_up=catch_up,
     )
     top.end()
+    if run["concurrencyPolicy"] == "Forbid" and catch_up.max_windows:
+        raise SettingsError(
+            f"{top.path}.run.concurrencyPolicy is 'Forbid'; wanted Queue, or catchUp.maxWindows 0: the "
+            "window just ended would be lost while one that was missed is scored"
+        )
     return schedule
 
 
@@ -123,7 +130,12 @@ def _catch_up(section: Section, live: int) -> CatchUp:
     return found
 
 
-def _run(section: Section) -> Json:
+def _least_ttl(length: timedelta) -> int:
+    """How long runs stay at least, in seconds: till it is seen that their window has one."""
+    return min(max(2 * int(length.total_seconds()), 3600), MAX_TTL)
+
+
+def _run(section: Section, least_ttl: int) -> Json:
     """The spec of its runs, with what is the default for scheduled ones."""
     given = dict(section.data)
     for key, why in _OURS.items():
@@ -142,7 +154,19 @@ def _run(section: Section) -> Json:
         if not isinstance(run[key], dict):
             raise SettingsError(f"{section.path}.{key} is {run[key]!r}; wanted a mapping of keys to values")
         run[key] = {**DEFAULTS[key], **run[key]}
-    finished = run["ttlSecondsAfterFinished"]
-    if "ttlSecondsAfterFailed" not in given and type(finished) is int:
-        run["ttlSecondsAfterFailed"] = max(finished, DEFAULTS["ttlSecondsAfterFailed"])
+    _times_to_live(section, run, least_ttl)
     return run
+
+
+def _times_to_live(section: Section, run: Json, least: int) -> None:
+    for key in ("ttlSecondsAfterFinished", "ttlSecondsAfterFailed"):
+        if key not in section.data:
+            run[key] = max(run[key], least)
+        elif type(run[key]) is int and run[key] < least:
+            raise SettingsError(
+                f"{section.path}.{key} is {run[key]}; wanted {least} or more, two windows and an hour at "
+                "least: a run that is gone at once is not seen to have been there"
+            )
+    finished = run["ttlSecondsAfterFinished"]
+    if "ttlSecondsAfterFailed" not in section.data and type(finished) is int:
+        run["ttlSecondsAfterFailed"] = max(finished, run["ttlSecondsAfterFailed"])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from scoring_operator import queue
+from scoring_operator import queue, standstill
 from scoring_operator.cluster import CONFIG_MAPS, EVENTS, JOBS, PODS, RUNS, Cluster
 from scoring_operator.controller import Controller
 from scoring_operator.health import Echo
@@ -340,6 +340,33 @@ async def test_a_quota_is_said_and_forgotten_when_it_is_over(at: Setting) -> Non
     assert blocked()["reason"] == "QuotaExceeded"
     full[0] = False
     await until(lambda: len(at.jobs) == 3 and blocked()["status"] == "False")
+
+
+async def test_what_keeps_pods_from_starting_is_said_on_while_nobody_can_tell(
+    at: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standstill, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(standstill, "AGAIN_SECONDS", 0.02)
+    event = EVENTS.path("scoring", "refused")
+    at.api.put(event, {"metadata": {"name": "refused"}, "message": "no ServiceAccount"})
+    silent = [False]
+
+    def fault(request: web.Request) -> web.Response | None:
+        reads_pods = (request.method, request.path) == ("GET", PODS.path("scoring"))
+        return status(500, "InternalError") if silent[0] and reads_pods else None
+
+    at.api.fault = fault
+    at.apply(parallelism=1)
+
+    def blocked() -> bool:
+        conditions = at.status.get("conditions", [])
+        return any(each["type"] == "Blocked" and each["status"] == "True" for each in conditions)
+
+    await until(blocked)
+    silent[0] = True
+    calls = at.api.count("GET", "/pods")
+    await until(lambda: at.api.count("GET", "/pods") > calls + 3)
+    assert blocked()
 
 
 async def test_outcomes_are_recorded_while_a_quota_holds_the_rest_up(

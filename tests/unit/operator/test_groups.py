@@ -100,6 +100,21 @@ def test_one_of_higher_priority_is_told_before_earlier_windows() -> None:
     assert told == [("scoring", "run-3"), ("scoring", "run-2")]
 
 
+def test_one_that_replaces_is_told_if_it_need_not_mind_who_comes_first() -> None:
+    told: list[Key] = []
+    view = View(told.append)
+    for run in (
+        member(1, hour=1),
+        member(2, hour=3, policy="Replace", created=0),
+        member(3, hour=2, policy="Replace", priority=-100),
+        member(4, hour=2, status=BEGUN, created=9),
+    ):
+        view.put_run(run)
+    told.clear()
+    view.put_run(member(4, hour=2, status=OVER, resource_version="101"))
+    assert told == [("scoring", "run-4"), ("scoring", "run-1"), ("scoring", "run-2")]
+
+
 @pytest.mark.parametrize("suspend", [False, True])
 def test_all_that_were_made_before_are_told_of_one_that_replaces_them(suspend: bool) -> None:
     told: list[Key] = []

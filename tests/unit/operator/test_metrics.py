@@ -5,7 +5,7 @@ import pytest
 from scoring_operator.decision import Decision, Observation, Observed
 from scoring_operator.metrics import Bounds, Metrics
 from scoring_operator.metrics.bounds import NAMESPACES_LIMIT
-from scoring_operator.metrics.reasons import JOB_STAGES, RUN_REASONS, SENSOR_REASONS, class_of
+from scoring_operator.metrics.reasons import RUN_REASONS, SENSOR_REASONS, STAGES, class_of
 from scoring_operator.reconcile import reconcile
 from scoring_operator.records import JobRecord
 from scoring_operator.resource import Run, parse_run
@@ -128,12 +128,18 @@ def test_counters_begin_at_zero() -> None:
         assert value(metrics, f"sensorscore_{name}_total") == 0
 
 
+def test_counters_begin_at_zero_wherever_runs_are_expected() -> None:
+    bounds = Bounds.of(settings(namespaces=["team-a"], knownNamespaces=["scoring"]))
+    assert bounds.namespaces == {"team-a", "scoring"}
+    assert value(Metrics("1", bounds), "sensorscore_anomalies_total") == 0
+
+
 HOURLY = Bounds(schedules=[ScheduleSettings("hourly", "scoring")])
 
 
 def test_the_first_jobs_that_go_well_are_an_increase_too() -> None:
     metrics = Metrics("1", Bounds(["scoring"]))
-    for stage in JOB_STAGES:
+    for stage in STAGES:
         labels = {"stage": stage, "result": "Succeeded", "reason": ""}
         assert value(metrics, "sensorscore_job_duration_seconds_count", **labels) == 0
     assert value(metrics, "sensorscore_run_duration_seconds_count", result="Complete") == 0

@@ -40,7 +40,7 @@ class Scraped:
             lambda: 7, lambda: {"jobs": 3.5}, lambda: self.active, lambda: self.ready, lambda: self.now
         )
         chosen = replace(settings(), currency="EUR", budget_per_day=Decimal(budget))
-        collector = ViewCollector(self.view, self.metrics.bounds, chosen, sources)
+        collector = ViewCollector(self.view, self.metrics.bounds, chosen, sources, self.metrics.marks)
         self.metrics.registry.register(collector)
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -117,6 +117,30 @@ def test_a_run_whose_time_to_live_is_over_counts_as_made_and_complete_all_the_sa
     assert at.of_schedule("newest_window_end_timestamp_seconds") == seconds("2026-01-01T13:00:00+00:00")
 
 
+def test_a_run_that_ended_and_was_deleted_between_two_scrapes_counts_all_the_same() -> None:
+    at = Scraped(HOURLY)
+    at.metrics.ended(a_run(1), ENDED)
+    at.metrics.ended(a_run(2, schedule="unheard-of", end="2026-01-01T13:00:15Z"), ENDED)
+    at.now = after(60)
+    assert at.of_schedule("window_lag_seconds") == 90
+    assert at.of_schedule("last_success_timestamp_seconds") == after(90).timestamp()
+    assert at.of_schedule("newest_window_end_timestamp_seconds") == seconds("2026-01-01T13:00:00+00:00")
+
+
+def test_a_schedule_that_is_to_start_later_is_not_behind() -> None:
+    at = Scraped(replace(HOURLY, start_from=after(5000)))
+    at.now = after(4000)
+    assert at.of_schedule("window_lag_seconds") == 0
+    at.now = after(5060)
+    assert at.of_schedule("window_lag_seconds") == 60
+
+
+def test_a_schedule_that_has_started_is_behind_since_the_operator_began_at_most() -> None:
+    at = Scraped(replace(HOURLY, start_from=after(-5000)))
+    at.now = after(40)
+    assert at.of_schedule("window_lag_seconds") == 40
+
+
 @pytest.mark.parametrize(
     "spec", [{"window": {"start": "2026-01-01T00:00:00Z", "end": "2199-01-01T00:00:00Z"}}, {"sensors": 1}]
 )
@@ -183,8 +207,16 @@ def test_the_run_says_itself_since_when_it_waits_if_it_has_a_limit_for_that() ->
     assert at.pending() == 1200
 
 
-@pytest.mark.parametrize("phase", ["Waiting", "Suspended", "Failed"])
-def test_a_run_that_does_not_run_does_not_wait_for_pods(phase: str) -> None:
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_run_whose_one_pod_waits_for_readings_is_pending_until_that_pod_runs(runs: bool) -> None:
+    at = Scraped()
+    at.view.put_run(a_pending_run(phase="Waiting", stage="Prepare"))
+    at.view.put_job(replace(waits(0, since=-500), runs=runs))
+    assert at.pending() == (0 if runs else 500)
+
+
+@pytest.mark.parametrize("phase", ["Suspended", "Succeeded", "Failed"])
+def test_a_run_that_is_suspended_or_over_does_not_wait_for_pods(phase: str) -> None:
     at = Scraped()
     at.view.put_run(a_pending_run(phase=phase))
     at.view.put_job(waits(0, since=-500))

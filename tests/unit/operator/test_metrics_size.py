@@ -45,7 +45,7 @@ def worked(namespaces: int, schedules: int, sensors: int, runs: int) -> Metrics:
     view = View(lambda _: None)
     sources = Sources(lambda: 1, lambda: dict.fromkeys(STREAMS, 0.5), lambda: True, lambda: True, lambda: NOW)
     metrics.registry.register(
-        ViewCollector(view, bounds, settings(currency="EUR", budgetPerDay="9"), sources)
+        ViewCollector(view, bounds, settings(currency="EUR", budgetPerDay="9"), sources, metrics.marks)
     )
     wrong = cycle((state, reason) for state, all_ in SENSOR_REASONS.items() for reason in all_ if reason)
     for number in range(sensors):

@@ -269,6 +269,13 @@ def test_trouble_is_said_and_its_end_too() -> None:
     assert on.status.conditions["Blocked"].since == after(9)
 
 
+def test_a_run_that_is_suspended_is_not_blocked() -> None:
+    blocked = decide(going(), trouble=Trouble("QuotaExceeded", "exceeded quota: few")).status
+    for status in (blocked, decide(a_run(), sensors=Missing("no ConfigMap fleet")).status):
+        rests = decide(a_run(status, suspend=True), after(9)).status
+        assert (rests.phase, rests.holds("Blocked")) == ("Suspended", False)
+
+
 # Suspending
 
 

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -200,10 +201,17 @@ def test_no_stores_are_the_state_right_after_an_installation() -> None:
 
 def test_schedules_are_told_by_name_and_namespace() -> None:
     one = {"name": "hourly", "namespace": "team-a", "windowSeconds": 900, "suspended": True}
-    one |= {"settleSeconds": 300}
+    one |= {"settleSeconds": 300, "startFrom": "2026-01-01T01:00:00+01:00"}
     other = {"name": "hourly", "namespace": "team-b"}
     assert parse(MINIMAL | {"schedules": [one, other]}).schedules == (
-        ScheduleSettings("hourly", "team-a", 900, 300, suspended=True),
+        ScheduleSettings("hourly", "team-a", 900, 300, True, datetime(2026, 1, 1, tzinfo=UTC)),
         ScheduleSettings("hourly", "team-b", 3600, suspended=False),
     )
     assert parse(MINIMAL).schedules == ()
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "a b"])
+def test_a_schedule_that_starts_at_no_time_is_refused(text: str) -> None:
+    one = {"name": "hourly", "namespace": "team-a", "startFrom": text}
+    with pytest.raises(SettingsError, match=r"settings.schedules\[0\].startFrom is .*; wanted a time"):
+        parse(MINIMAL | {"schedules": [one]})

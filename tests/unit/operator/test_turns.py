@@ -97,9 +97,19 @@ def test_priority_stops_nobody_who_has_begun() -> None:
     assert decide(one("a", priority=-1000, status=BEGUN), one("b", priority=1000)).status.phase == "Running"
 
 
-def test_what_replaces_others_goes_by_when_it_was_made_whatever_the_priority() -> None:
-    old, new = one("a", status=BEGUN, priority=5), one("b", "Replace", priority=-5)
+@pytest.mark.parametrize("priority", [0, 5])
+def test_what_replaces_others_goes_by_when_it_was_made_and_not_by_the_window(priority: int) -> None:
+    old, new = one("a", hour=9, status=BEGUN), one("b", "Replace", hour=7, priority=priority)
     assert "run b" in why(decide(old, new), "Failed")
+
+
+def test_nobody_is_replaced_by_one_of_lower_priority_which_waits_instead() -> None:
+    old, new = one("a", hour=14), one("b", "Replace", hour=9, priority=-5)
+    assert begins(decide(old, new))
+    assert why(decide(new, old), "Waiting").endswith("run a of concurrencyGroup hourly comes first")
+    going_on = one("a", hour=14, status=BEGUN)
+    assert decide(going_on, new).status.phase == "Running"
+    assert why(decide(new, going_on), "Waiting").endswith("run a of concurrencyGroup hourly is going on")
 
 
 def test_one_that_is_about_to_begin_counts_as_going_on() -> None:

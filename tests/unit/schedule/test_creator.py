@@ -11,7 +11,7 @@ import pytest
 from scoring_operator.cluster import CONFIG_MAPS, RUNS, ApiError, Kind
 from scoring_operator.schedule.objects import MarkError, mark_manifest, mark_name, run_manifest
 from scoring_operator.schedule.plan import Mark
-from unit.schedule.given import HOUR, MARK, NOON, Memory, at, finish, interleave, schedule
+from unit.schedule.given import HOUR, MARK, MINIMAL, NOON, Memory, at, finish, interleave, schedule
 
 END = at("2026-01-01T12")
 
@@ -59,6 +59,24 @@ def test_missed_windows_follow_the_live_one_oldest_first_below_its_priority(memo
     assert memory.hours() == [12, 9, 10, 11]
     assert [run["spec"]["priority"] for run in memory.made] == [0, -7, -7, -7]
     assert memory.mark == Mark(END)
+
+
+def test_missed_windows_queue_even_where_the_live_one_replaces_others(memory: Memory) -> None:
+    missed(memory, 2)
+    memory.run(schedule(run=MINIMAL["run"] | {"concurrencyPolicy": "Replace"}))
+    policies = [(run["spec"]["concurrencyPolicy"], run["spec"]["priority"]) for run in memory.made]
+    assert policies == [("Replace", 0), ("Queue", -100), ("Queue", -100)]
+
+
+def test_what_was_made_ahead_on_another_grid_stands_for_no_window_of_this_one(memory: Memory) -> None:
+    """The hours until 09:00 and that until 12:00 are settled; the two until 12:00 are not."""
+    mark = Mark(END - 3 * HOUR, frozenset({END}))
+    memory._store(CONFIG_MAPS, MARK, mark_manifest(schedule(), mark))
+    two_hours = schedule(windowSeconds=7200)
+    memory.run(two_hours)
+    assert memory.hours() == [12, 10]
+    assert memory.mark == Mark(END)
+    assert memory.run(two_hours).made == []
 
 
 def test_windows_beyond_the_bound_are_named_and_counted(

@@ -13,6 +13,7 @@ from scoring_operator.resource import parse_run
 from scoring_operator.schedule.objects import (
     MarkError,
     event_manifest,
+    mark_for,
     mark_manifest,
     parse_mark,
     run_manifest,
@@ -84,6 +85,22 @@ def test_a_mark_comes_back_as_it_was_written(mark: Mark) -> None:
     assert parse_mark(body) == mark
     assert body["metadata"]["resourceVersion"] == "7"
     assert all(isinstance(text, str) and text for text in body["data"].values())
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [({}, True), ({"windowSeconds": 7200}, False), ({"offsetSeconds": 1800}, False)],
+)
+def test_what_was_settled_ahead_counts_on_the_same_grid_only(change: dict[str, int], kept: bool) -> None:
+    mark = Mark(END, frozenset({END + 2 * HOUR}), 3)
+    found = mark_for(mark_manifest(schedule(), mark), schedule(**change))
+    assert found == (mark if kept else Mark(END, skipped=3))
+
+
+def test_a_mark_that_does_not_name_its_grid_is_of_the_schedules() -> None:
+    body = mark_manifest(schedule(), Mark(END, frozenset({END + 2 * HOUR})))
+    del body["data"]["windowSeconds"], body["data"]["offsetSeconds"]
+    assert mark_for(body, schedule()).ahead
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
           priority: 10
           timeouts: {perAttemptSeconds: 60}
           failurePolicy: {maxFailedSensors: 3, onExceeded: Abort}
-          ttlSecondsAfterFinished: 60
+          ttlSecondsAfterFinished: 3600
         """
     )
     found = load(file)
@@ -58,12 +58,25 @@ def test_everything_that_can_be_said_is_taken(tmp_path: Path) -> None:
     assert found.catch_up == CatchUp(8, timedelta(hours=1), 0)
     assert found.run["timeouts"] == {"pendingSeconds": 1800, "perAttemptSeconds": 60}
     assert found.run["failurePolicy"] == {"maxFailedSensors": 3, "onExceeded": "Abort"}
-    assert (found.run["ttlSecondsAfterFinished"], found.run["ttlSecondsAfterFailed"]) == (60, 30 * 86400)
+    assert (found.run["ttlSecondsAfterFinished"], found.run["ttlSecondsAfterFailed"]) == (3600, 30 * 86400)
 
 
 def test_failed_runs_do_not_go_before_the_others() -> None:
     run = schedule(run={"sensors": SENSORS, "ttlSecondsAfterFinished": 90 * 86400}).run
     assert run["ttlSecondsAfterFailed"] == 90 * 86400
+
+
+def test_runs_of_long_windows_stay_for_two_of_them_but_no_longer_than_a_run_may() -> None:
+    run = schedule(windowSeconds=20 * 86400).run
+    assert (run["ttlSecondsAfterFinished"], run["ttlSecondsAfterFailed"]) == (40 * 86400, 40 * 86400)
+    run = schedule(windowSeconds=366 * 86400).run
+    assert (run["ttlSecondsAfterFinished"], run["ttlSecondsAfterFailed"]) == (365 * 86400, 365 * 86400)
+
+
+@pytest.mark.parametrize("policy", ["Allow", "Queue", "Replace", "Forbid"])
+def test_without_catching_up_the_live_run_may_have_any_policy(policy: str) -> None:
+    run = {"sensors": SENSORS, "concurrencyPolicy": policy}
+    assert schedule(run=run, catchUp={"maxWindows": 0}).run["concurrencyPolicy"] == policy
 
 
 @pytest.mark.parametrize(
@@ -93,6 +106,19 @@ def test_failed_runs_do_not_go_before_the_others() -> None:
         ({"run": {"sensors": SENSORS, "suspend": True}}, "suspend the schedule, or one of its runs"),
         ({"run": {"sensors": SENSORS, "priority": "1"}}, "schedule.run.priority is '1'"),
         ({"run": {"sensors": SENSORS, "timeouts": 5}}, "schedule.run.timeouts is 5; wanted a mapping"),
+        (
+            {"run": {"sensors": SENSORS, "concurrencyPolicy": "Forbid"}},
+            "is 'Forbid'; wanted Queue, or catchUp",
+        ),
+        (
+            {"run": {"sensors": SENSORS, "ttlSecondsAfterFinished": 7199}},
+            "Finished is 7199; wanted 7200 or more",
+        ),
+        ({"run": {"sensors": SENSORS, "ttlSecondsAfterFailed": 0}}, "Failed is 0; wanted 7200 or more"),
+        (
+            {"windowSeconds": 60, "run": {"sensors": SENSORS, "ttlSecondsAfterFinished": 3599}},
+            "Finished is 3599; wanted 3600 or more",
+        ),
         ({"run": []}, "schedule.run is a list"),
         ({"cron": "* * * * *"}, "schedule.cron is not known; wanted one of"),
     ],
