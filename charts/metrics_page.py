@@ -1,6 +1,7 @@
-"""Writes the tables of docs/metrics.md from the operator's catalogue of series.
+"""Writes the tables of docs/metrics.md from the operator's and ingest's catalogues of series.
 
-Run `make metrics-page` after a change of `scoring_operator.metrics`; a test holds the two equal.
+Run `make metrics-page` after a change of `scoring_operator.metrics` or `scorer.ingest.series`; a test holds
+page and catalogues equal.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from scorer.ingest.series import FATES, SERIES
 from scoring_operator.metrics.catalogue import PARTS, PROCESS, Part, Series
 from scoring_operator.metrics.reasons import (
     CLASSES,
@@ -44,12 +46,19 @@ LABELS = {
     "resource": "What is called or watched, in Kubernetes' plural; of stream ages also `lease` and `loop`",
     "code": "HTTP status; `0`: no answer",
     "version": "The operator's",
+    "fate": words(FATES),
 }
+INGEST = Part("Ingest", tuple(Series(s.name, s.kind, s.unit, s.labels, s.help, s.more) for s in SERIES))
+INGEST_IS = (
+    "Served by each replica of `sensorscore-ingest`, with `process_*` as above. Events are counted when they"
+    " are committed. Which ingest and which replica it is, the scrape says: `namespace`, `job`, `instance`.\n"
+)
 
 
 def tables() -> str:
     """Labels, series part by part, and reasons, in Markdown."""
     lines = [*_labels(), *(line for part in PARTS for line in _part(part)), *_process(), *_reasons()]
+    lines += _part(INGEST, INGEST_IS)
     return "\n".join(lines)
 
 
@@ -69,8 +78,10 @@ def _labels() -> Iterator[str]:
     yield ""
 
 
-def _part(part: Part) -> Iterator[str]:
+def _part(part: Part, said: str = "") -> Iterator[str]:
     yield f"## {part.title}\n"
+    if said:
+        yield said
     yield "| name | type | unit | labels | what |\n|---|---|---|---|---|"
     yield from map(_row, part.series)
     yield ""

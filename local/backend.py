@@ -33,7 +33,7 @@ class Backend(Protocol):
         """Remove it."""
 
     def images(self, also: Sequence[str] = ()) -> list[Image]:
-        """Build the product images, and those of the runtimes in `also`, and give them to it."""
+        """Build the product images, and those that `also` names, and give them to it."""
 
     def azurite(self) -> Azurite:
         """Its Blob Storage."""

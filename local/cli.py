@@ -11,7 +11,7 @@ from local.console import say, stage
 from local.controlplane import ControlPlane
 from local.deploy import deploy
 from local.errors import LocalError
-from local.images import RUNTIMES, wanted
+from local.images import FURTHER, wanted
 from local.places import Places
 
 
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
             "--also",
             action="append",
             default=[],
-            choices=RUNTIMES,
-            help="the image of this further runtime too: large, and minutes to build the first time",
+            choices=FURTHER,
+            help="this further image too: large, and minutes to build the first time",
         )
         built.set_defaults(run=make)
 
@@ -164,7 +164,7 @@ def _monitoring(_: argparse.Namespace, places: Places) -> int:
 
 
 def _deploy(arguments: argparse.Namespace, places: Places) -> int:
-    deployed = deploy(places, choose(places), runtimes=arguments.also)
+    deployed = deploy(places, choose(places), also=arguments.also)
     print(f"export KUBECONFIG={deployed.tools.kubeconfig}")
     return 0
 

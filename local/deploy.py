@@ -39,13 +39,13 @@ def deploy(
     places: Places,
     backend: Backend,
     more: Sequence[str] = (),
-    runtimes: Sequence[str] = (),
+    also: Sequence[str] = (),
     absent: Sequence[str] = (),
 ) -> Deployed:
     """Install or upgrade everything; what is there already is left as it is.
 
-    ScoringRuns may lie in the demo's namespace, and in `more` of them. They may name `runtimes` beside the
-    default one, and `absent` ones, whose image nobody has.
+    ScoringRuns may lie in the demo's namespace, and in `more` of them. They may name the runtimes of `also`
+    beside the default one, and `absent` ones, whose image nobody has. Other images of `also` are there only.
     """
     namespaces = (NAMESPACE, *more)
     backend.up()
@@ -53,14 +53,14 @@ def deploy(
     azurite = backend.azurite()
     with stage("Azurite"):
         azurite.start()
-    built = {image.name: image.digest for image in backend.images(runtimes)}
+    built = {image.name: image.digest for image in backend.images(also)}
     with stage(f"namespaces {', '.join((SYSTEM, *namespaces))}, under Pod Security restricted"):
         tools.apply(*map(_namespace, (SYSTEM, *namespaces)))
         tools.apply(*(_secret(each, azurite.connection_string) for each in namespaces))
     with stage(f"helm upgrade --install {RELEASE} {_CHART}"):
         operator = built[images.name(places, "operator")]
         values = chart_values(azurite.endpoint, namespaces, operator)
-        values["runtimes"] |= {runtime: _runtime(places, runtime) for runtime in runtimes}
+        values["runtimes"] |= {word: _runtime(places, word) for word in also if word in images.RUNTIMES}
         values["runtimes"] |= {runtime: _absent(places, runtime) for runtime in absent}
         _release(places, tools, values)
     return Deployed(tools, azurite)

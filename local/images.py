@@ -16,7 +16,11 @@ from local.places import Places
 
 PARTS = ("operator", "scorer")
 RUNTIMES = {"sklearn": "scorer-sklearn"}
-"""Images of further runtimes, by the runtime's name: large, and built only when they are asked for."""
+"""Images of further runtimes, by the runtime's name."""
+FURTHER = {**RUNTIMES, "ingest": "scorer-ingest"}
+"""Images that are built only when they are asked for, by the word for it: they are large."""
+_NAMES = {"scorer-ingest": "ingest"}
+"""What a part's image is called, where that is not its own name."""
 _DIGEST_LETTERS = 16
 _PAUSE_DOCKERFILE = Path(__file__).resolve().parent / "pause.Dockerfile"
 
@@ -36,12 +40,12 @@ def name(places: Places, part: str) -> str:
     version = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
     if version is None:
         raise LocalError(f"{wheels.SOURCES[part]}/pyproject.toml names no version")
-    return f"localhost/sensorscore-{part}:{version[1]}"
+    return f"localhost/sensorscore-{_NAMES.get(part, part)}:{version[1]}"
 
 
 def wanted(also: Iterable[str] = ()) -> tuple[str, ...]:
-    """The two images that every installation has, and those of further runtimes."""
-    return (*PARTS, *(RUNTIMES[runtime] for runtime in also))
+    """The two images that every installation has, and further ones by their words."""
+    return (*PARTS, *(FURTHER[word] for word in also))
 
 
 def dockerfile(places: Places, part: str) -> Path:

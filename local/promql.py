@@ -10,6 +10,7 @@ from typing import Any
 from local.errors import LocalError
 
 _SECONDS = 10
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 
 
 class QueryError(LocalError):
@@ -76,10 +77,16 @@ class Client:
 
 
 def ask(url: str, path: str) -> tuple[int, str]:
-    """GET: status and body; OSError when nobody answers."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=_SECONDS)
+    """GET of `path` below `url`, which may have a path itself: status and body.
+
+    OSError when nobody answers; LocalError when the address is not one of http or https.
+    """
+    where = urllib.parse.urlsplit(url)
+    if where.scheme not in _CONNECTIONS or not where.hostname:
+        raise LocalError(f"{url}: not an address such as http://HOST:PORT or https://HOST/PATH")
+    connection = _CONNECTIONS[where.scheme](where.netloc, timeout=_SECONDS)
     try:
-        connection.request("GET", path)
+        connection.request("GET", f"{where.path.rstrip('/')}{path}")
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     except http.client.HTTPException as error:

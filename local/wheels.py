@@ -19,7 +19,7 @@ from local.places import Places
 
 GLIBC_MINOR = 36  # the base's glibc is 2.36: no wheel that wants a later one
 _OLDEST_GLIBC_MINOR = 17
-SOURCES = {"operator": "operator", "scorer": "scorer", "scorer-sklearn": "scorer"}
+SOURCES = {"operator": "operator", "scorer": "scorer", "scorer-sklearn": "scorer", "scorer-ingest": "scorer"}
 """Of each image: the folder of its Dockerfile and of our own code in it."""
 
 

@@ -1,8 +1,8 @@
 """Resolves all dependencies once and writes the hashed subset of each part.
 
 `all.txt` is the one resolution and the development environment; the images hold what `operator.txt`,
-`scorer.txt` and `scorer-sklearn.txt` name. The files record names, versions and hashes, never where a package
-was fetched from.
+`scorer.txt`, `scorer-sklearn.txt` and `scorer-ingest.txt` name. The files record names, versions and hashes,
+never where a package was fetched from.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ LOCKS = {
     "operator": ("operator",),
     "scorer": ("scorer",),
     "scorer-sklearn": ("scorer", "sklearn"),
+    "scorer-ingest": ("scorer", "ingest"),
     "uv": ("uv",),
 }
 """A requirements file of a subset, and the parts that it is for."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from charts.dashboards import cost, health, latency, runs
+from charts.dashboards import cost, health, ingest, latency, runs
 from charts.dashboards.board import text
 
 FOLDER = Path(__file__).resolve().parent.parent / "sensorscore" / "files" / "dashboards"
-BOARDS = (runs.BOARD, latency.BOARD, health.BOARD, cost.BOARD)
+BOARDS = (runs.BOARD, latency.BOARD, health.BOARD, ingest.BOARD, cost.BOARD)
 
 
 def texts() -> dict[str, str]:

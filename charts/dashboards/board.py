@@ -34,7 +34,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Board:
-    """A dashboard; `labels`: which of `LABELS` one can choose by; `start`: `now-24h`, say."""
+    """A dashboard; `labels`: which of `LABELS` one can choose by; `start`: `now-24h`, say.
+
+    `scope`: the series whose labels' values one chooses from, if they are not the operator's.
+    """
 
     name: str
     title: str
@@ -43,6 +46,7 @@ class Board:
     sections: Sequence[Section]
     start: str = "now-24h"
     runbooks: bool = False
+    scope: str = ""
 
 
 def text(board: Board) -> str:
@@ -81,6 +85,8 @@ def _variables(
     yield dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
     for name in board.labels:
         label, query = LABELS[name]
+        if board.scope:
+            query = f"label_values({board.scope}, {name})"
         asked: dict[str, object] = {"query": query, "refId": f"variable-{name}"}
         variable = dashboard.QueryVariable(name).label(label).datasource(SOURCE).query(asked)
         variable.include_all(True).all_value(".*").multi(True).sort(model.VariableSort.ALPHABETICAL_ASC)

@@ -9,7 +9,9 @@ from charts.dashboards.links import runbook
 from charts.dashboards.panels import GREEN, GREY, ORANGE, RED, Query, Spec
 
 COST, NODES = of("sensorscore_cost_total"), of("sensorscore_nodes_cost_estimate_total")
-BUDGET = f"max by (currency) ({of('sensorscore_cost_budget_per_day', namespaced=False)})"
+# As SensorscoreCostOverBudget has it: budgets are added, and one that is scraped twice counts once.
+EACH_BUDGET = of("sensorscore_cost_budget_per_day", namespaced=False)
+BUDGET = f"sum by (currency) (max by (cluster, namespace, job, currency) ({EACH_BUDGET}))"
 PODS, NODE_SECONDS = of("sensorscore_pod_seconds_total"), of("sensorscore_nodes_seconds_estimate_total")
 SCORED = of("sensorscore_sensors_total", 'result="Scored"')
 ON_NODES = of(f"{JOB_SECONDS}_sum", 'stage=~"start|import|read|score|write"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from charts.dashboards.board import Board, Section
-from charts.dashboards.expressions import HOUR, RANGE, STEP, each_step, quantile, some, total
+from charts.dashboards.expressions import HOUR, RANGE, STEP, each_step, quantile, total
 from charts.dashboards.expressions import chosen as of_namespace
 from charts.dashboards.links import runbook
 from charts.dashboards.panels import BLUE, GREEN, NONE_IS_BEST, ORANGE, PLAIN, RED, Query, Spec
@@ -38,6 +38,9 @@ STARTS = (
     f" + (count((min_over_time({BEGAN}) > time() - $__range_s) {SEEN}) or vector(0))"
 )
 
+# Nothing at all is 0, which is not shown beside those that there are.
+ACTIVE = of("sensorscore_operator_active")
+ACTS = f"sum by (cluster, namespace) ({ACTIVE}) or (vector(0) unless on () {ACTIVE})"
 
 NOW = Section(
     "Now",
@@ -45,10 +48,10 @@ NOW = Section(
         Spec(
             "stat",
             "Acts",
-            "Operators that hold the Lease and so act: one in each cluster. A second one that waits is not"
-            " counted.",
+            "Operators that hold the Lease and so act: one of each installation. A second one"
+            " that waits is not counted.",
             "none",
-            (Query(some(f"sum by (cluster) ({of('sensorscore_operator_active')})"), "{{cluster}}"),),
+            (Query(ACTS, "{{cluster}} {{namespace}}"),),
             NOT_SCRAPED,
             4,
             4,

@@ -14,7 +14,13 @@ import yaml
 from chart.rendering import CHART, Render
 
 ROOT = CHART.parents[1]
-PAGES = ("docs/install.md", "charts/sensorscore/README.md", "README.md", "examples/README.md")
+PAGES = (
+    "docs/install.md",
+    "docs/security.md",
+    "charts/sensorscore/README.md",
+    "README.md",
+    "examples/README.md",
+)
 # What pages have in capitals for the reader to fill in.
 PLACES = {"ACCOUNT/CONTAINER": "account/container", "REGISTRY/": "registry.example.com/"}
 KNOWN = {"REGISTRY": "registry.example.com", "ACCOUNT": "account", "CLIENT_ID": "id", "GROUP": "group"}
@@ -59,7 +65,15 @@ def test_helm_takes_each_command(helm: Path, values_files: Path, page: str, comm
     assert verb in ("install", "template", "upgrade")
     kept = [argument for argument in arguments if argument not in DROPPED]
     api = "--api-versions=monitoring.coreos.com/v1"
-    argv = [str(helm), "template", *kept, "--kube-version=1.36.2", api]
+    # Helm asks no cluster for a template and takes its own version: the printed command has to say one.
+    kube = [] if verb == "template" else ["--kube-version=1.36.2"]
+    # What such an upgrade keeps of the installation.
+    store = [
+        "--set=stores.default.url=azure://account/container",
+        "--set=stores.default.workloadIdentity=true",
+    ]
+    before = store if "--reset-then-reuse-values" in arguments else []
+    argv = [str(helm), "template", *kept, *before, *kube, api]
     done = subprocess.run(
         argv, cwd=values_files, capture_output=True, text=True, env={"HOME": os.environ["HOME"]}
     )

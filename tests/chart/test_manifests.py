@@ -40,6 +40,25 @@ def test_manifests_fit_the_schemas_of_kubernetes(render: Render, values: dict[st
     assert len(names) == len(set(names))
 
 
+def test_names_that_look_like_numbers_and_switches_stay_texts(render: Render) -> None:
+    run = {"namespace": "123", "run": {"sensors": {"names": ["a"]}}}
+    values = {
+        "watchNamespaces": ["123"],
+        "commonLabels": {"on": "2026"},
+        "nameOverride": "on",
+        "scorer": {"serviceAccount": {"name": "123"}},
+        "priorityClassName": "007",
+        "stores": {"default": IDENTITY},
+        "schedules": {"on": run, "2026": run},
+    }
+    for manifest in render(values, release="x1", namespace="456"):
+        if manifest["kind"] not in ("CustomResourceDefinition",):
+            kubernetes_validate.validate(manifest, "1.36", strict=True)
+            labels = manifest["metadata"]["labels"]
+            assert all(isinstance(text, str) for pair in labels.items() for text in pair), manifest
+            assert isinstance(manifest["metadata"].get("namespace", ""), str)
+
+
 def test_crd_is_the_source_with_a_note_to_keep_it(render: Render) -> None:
     source = yaml.safe_load((ROOT / "crds" / "scoringruns.sensorscore.dev.yaml").read_text(encoding="utf-8"))
     crd = only(render(), "CustomResourceDefinition")
@@ -61,6 +80,7 @@ def test_settings_hold_stores_runtimes_and_limits(render: Render) -> None:
     assert settings.pop("schedules", []) == []
     assert settings == {
         "namespaces": [],
+        "knownNamespaces": ["demo"],
         "stores": {"default": {**AZURITE, "serviceAccountName": "sensorscore-scorer"}},
         "runtimes": {
             "default": {

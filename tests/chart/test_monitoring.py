@@ -55,7 +55,9 @@ def definitions() -> dict[str, Json]:
     return found
 
 
-@pytest.mark.parametrize("variant", ["everything", "pod monitor", "azure monitor", "azure pod monitor"])
+@pytest.mark.parametrize(
+    "variant", ["everything", "pod monitor", "azure monitor", "azure pod monitor", "ingest whole"]
+)
 def test_what_is_the_prometheus_operators_fits_its_definitions(
     render: Render, definitions: dict[str, Json], variant: str
 ) -> None:
@@ -97,6 +99,20 @@ def test_a_monitor_finds_the_operator_and_keeps_the_runs_namespace(
     assert limits == ({"labelLimit", "labelNameLengthLimit", "labelValueLengthLimit"} if azure else set())
     # Nobody wants every number twice.
     assert "annotations" not in service["metadata"]
+
+
+@pytest.mark.parametrize("kind", ["serviceMonitor", "podMonitor"])
+def test_series_stay_the_same_when_the_pod_is_another(render: Render, kind: str) -> None:
+    """Else `increase` would miss what is counted before the first scrape of each new pod."""
+    own = {"action": "replace", "targetLabel": "site", "replacement": "north"}
+    manifests = render(monitoring(**{kind: {"enabled": True, "relabelings": [own]}}))
+    spec = only(manifests, kind[0].upper() + kind[1:])["spec"]
+    (endpoint,) = spec["endpoints" if kind == "serviceMonitor" else "podMetricsEndpoints"]
+    assert endpoint["relabelings"] == [
+        {"action": "replace", "targetLabel": "instance", "replacement": "system/sensorscore"},
+        {"action": "labeldrop", "regex": "container|node|pod"},
+        own,
+    ]
 
 
 def test_a_prometheus_without_its_operator_finds_the_service_by_annotations(render: Render) -> None:
@@ -155,6 +171,16 @@ def test_a_cluster_without_the_api_refuses_skips_or_is_not_asked(
         (monitoring(apiGroup="monitoring.example.com"), "/monitoring/apiGroup"),
         (monitoring(renderMode="sometimes"), "/monitoring/renderMode"),
         (monitoring(serviceMonitor={"interval": "30"}), "/monitoring/serviceMonitor/interval"),
+        (
+            monitoring(serviceMonitor={"enabled": True, "interval": "5s"}),
+            "serviceMonitor.scrapeTimeout: 10s is longer than monitoring.serviceMonitor.interval, 5s",
+        ),
+        (
+            monitoring(podMonitor={"enabled": True, "labels": {"helm.sh/chart": "a"}}),
+            'monitoring.podMonitor.labels: "helm.sh/chart" is one of the chart\'s own labels',
+        ),
+        (monitoring(rules={"alertLabels": {"my-team": "a"}}), "'my-team' does not match pattern"),
+        (monitoring(dashboards={"labelValue": "a b"}), "/monitoring/dashboards/labelValue"),
         (monitoring(grafanaUrl="grafana.example.com"), "/monitoring/grafanaUrl"),
         (monitoring(rules={"runbookBaseUrl": "https://example.com"}), "/monitoring/rules/runbookBaseUrl"),
     ],
@@ -231,7 +257,10 @@ def test_dashboards_go_where_the_values_say_and_link_to_the_runbooks(render: Ren
         "ConfigMap",
     )
     maps = [item for item in found if "-dashboard-" in item["metadata"]["name"]]
-    assert len(maps) == len(DASHBOARDS)
+    # Another release's may be there too.
+    assert {item["metadata"]["name"] for item in maps} == {
+        f"system-sensorscore-dashboard-{file.stem}" for file in DASHBOARDS
+    }
     texts = [text for item in maps for text in item["data"].values()]
     for item in maps:
         assert (item["metadata"]["namespace"], item["metadata"]["labels"]["dash"]) == ("grafana", "yes")

@@ -11,11 +11,12 @@ import yaml
 
 from chart.manifests import of_kind, only, pod_templates
 from chart.rendering import Render, run_helm
-from chart.variants import IDENTITY, VARIANTS
+from chart.variants import IDENTITY, INGEST, VARIANTS
 from scoring_operator.mounts import VOLUME_TYPES
 from scoring_operator.quantity import quantity
 
 Json = dict[str, Any]
+OTHERS = {"create": False, "name": "somebody"}
 NOT_NAMESPACED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass")
 
 
@@ -62,10 +63,15 @@ def test_every_container_has_requests_and_an_image_that_stays_what_it_is(
                 assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
 
 
+def is_operator(manifest: Json) -> bool:
+    return bool(manifest["metadata"]["labels"]["app.kubernetes.io/component"] == "operator")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_pod_disruption_budget_stops_a_drain(render: Render, variant: str) -> None:
     manifests = render(VARIANTS[variant])
-    assert only(manifests, "Deployment")["spec"]["replicas"] == 1
+    (operator,) = [item for item in of_kind(manifests, "Deployment") if is_operator(item)]
+    assert operator["spec"]["replicas"] == 1
     assert of_kind(manifests, "PodDisruptionBudget") == []
 
 
@@ -120,8 +126,10 @@ def test_the_scoring_pods_priority_class_is_theirs_by_default(render: Render) ->
     [
         {**VARIANTS["namespaced"], "scorer": {"priorityClass": {"create": True}}},
         {"scorer": {"priorityClass": {"create": True}}, "stores": {"default": IDENTITY}},
+        {"stores": {"default": IDENTITY}, "ingest": INGEST},
+        {"stores": {"default": IDENTITY}, "ingest": {**INGEST, "namespace": "c", "serviceAccount": OTHERS}},
     ],
-    ids=["namespaced", "cluster-wide"],
+    ids=["namespaced", "cluster-wide", "ingest", "ingest in one namespace"],
 )
 def test_two_releases_of_one_name_in_two_namespaces_share_nothing(render: Render, values: Json) -> None:
     crds = {"crds": {"enabled": False}}

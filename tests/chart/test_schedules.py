@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from chart.rendering import Manifests, Refusal, Render
+from chart.manifests import settings_of
+from chart.rendering import CHART, Manifests, Refusal, Render
 from scoring_operator.schedule import settings as schedule_settings
 from scoring_operator.schedule.objects import mark_name
 from scoring_operator.settings import ScheduleSettings
@@ -96,13 +98,47 @@ def test_everything_that_can_be_said_arrives(render: Render) -> None:
     assert found == schedule_settings.parse(whole)
 
 
+@pytest.mark.parametrize(("window", "deadline"), [(900, 3600), (86_400, 86_400), (31_536_000, 604_800)])
+def test_a_start_that_was_missed_is_made_up_for_as_long_as_a_window(
+    render: Render, window: int, deadline: int
+) -> None:
+    schedule = hourly(windowSeconds=window, cron="0-5,30 6 * jan-Mar 1-5/2")
+    assert only(render(values(hourly=schedule)), "CronJob")["spec"]["startingDeadlineSeconds"] == deadline
+
+
+def test_the_schedulers_rights_are_among_those_that_an_administrator_makes() -> None:
+    """`helm template --show-only templates/rbac.yaml` has to hold all that the team cannot give itself."""
+    for name in ("schedules", "serviceaccounts"):
+        assert "kind: Role" not in (CHART / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def test_the_operator_knows_each_schedule_before_its_first_run(render: Render) -> None:
     manifests = render(values(hourly=HOURLY, quarterly=EVERYTHING))
     (settings,) = (each for each in of(manifests, "ConfigMap", "system") if "settings.yaml" in each["data"])
     assert parse_settings(yaml.safe_load(settings["data"]["settings.yaml"])).schedules == (
         ScheduleSettings("hourly", "team-a", 3600, settle_seconds=0, suspended=False),
-        ScheduleSettings("quarterly", "team-b", 900, settle_seconds=120, suspended=True),
+        ScheduleSettings("quarterly", "team-b", 900, 120, True, datetime(2025, 12, 31, 23, tzinfo=UTC)),
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "known"),
+    [
+        ({}, ("team-a", "team-b")),
+        ({"scoringNamespaces": ["team-c"]}, ("team-c", "team-a", "team-b")),
+    ],
+)
+def test_the_operator_knows_the_namespaces_where_runs_are_expected(
+    render: Render, more: Json, known: tuple[str, ...]
+) -> None:
+    settings = settings_of(render(values(hourly=HOURLY, quarterly=EVERYTHING) | more))
+    assert parse_settings(settings).known_namespaces == known
+
+
+def test_without_catching_up_a_schedule_may_forbid_two_runs_at_once(render: Render) -> None:
+    run = {"sensors": SENSORS, "concurrencyPolicy": "Forbid"}
+    manifests = render(values(hourly=hourly(run=run, catchUp={"maxWindows": 0})))
+    assert told(manifests).run["concurrencyPolicy"] == "Forbid"
 
 
 def test_its_pods_have_just_the_rights_that_they_use(render: Render) -> None:
@@ -179,6 +215,12 @@ def hourly(**change: Any) -> Json:
         (hourly(run=None), "missing property 'run'"),
         (hourly(crom="5 * * * *"), "additional properties 'crom' not allowed"),
         (hourly(cron="5 * * *"), "/schedules/hourly/cron"),
+        (hourly(cron="60 * * * *"), "/schedules/hourly/cron"),
+        (hourly(cron="5 24 * * *"), "/schedules/hourly/cron"),
+        (hourly(cron="5 * 0 * *"), "/schedules/hourly/cron"),
+        (hourly(cron="5 * * 13 *"), "/schedules/hourly/cron"),
+        (hourly(cron="5 * * * 7"), "/schedules/hourly/cron"),
+        (hourly(cron="*/0 * * * *"), "/schedules/hourly/cron"),
         (hourly(cron="TZ=UTC 5 * * * *"), "/schedules/hourly/cron"),
         (hourly(timeZone="Europe Berlin"), "/schedules/hourly/timeZone"),
         (hourly(windowSeconds=90), "/schedules/hourly/windowSeconds"),
@@ -190,6 +232,18 @@ def hourly(**change: Any) -> Json:
         (hourly(run={"sensors": {}}), "schedules.hourly.run.sensors: found nothing; give one of names"),
         (hourly(run={"sensors": {**SENSORS, "names": ["a"]}}), "run.sensors: found names, table; give"),
         (hourly(run={"sensors": SENSORS, "window": {}}), "additional properties 'window' not allowed"),
+        (
+            hourly(run={"sensors": SENSORS, "concurrencyPolicy": "Forbid"}),
+            'schedules.hourly.run.concurrencyPolicy: "Forbid" loses the window just ended',
+        ),
+        (
+            hourly(run={"sensors": SENSORS, "ttlSecondsAfterFinished": 7199}),
+            "schedules.hourly.run.ttlSecondsAfterFinished: 7199 is less than two windows or an hour, 7200",
+        ),
+        (
+            hourly(run={"sensors": SENSORS, "ttlSecondsAfterFailed": 0}),
+            "schedules.hourly.run.ttlSecondsAfterFailed: 0 is less than two windows",
+        ),
         (hourly(run={"sensors": SENSORS, "suspend": True}), "additional properties 'suspend' not allowed"),
         (hourly(run={"sensors": SENSORS, "parallelism": 5000}), "/schedules/hourly/run/parallelism"),
         (hourly(run={"sensors": SENSORS, "output": {"shard": 1}}), "additional properties 'shard' not"),

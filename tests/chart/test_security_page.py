@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chart.manifests import of_kind
 from chart.rendering import Manifests, Render
+from chart.variants import INGEST
 from privileges import Right, rights_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
@@ -64,3 +65,16 @@ def test_the_scorers_account_is_given_nothing(render: Render) -> None:
         for subject in binding["subjects"]
     }
     assert bound == {"sensorscore", "sensorscore-scheduler"}
+
+
+def test_ingests_account_is_given_nothing(render: Render) -> None:
+    manifests = render({"stores": STORES, "schedules": SCHEDULE, "ingest": INGEST})
+    assert [item for item in of_kind(manifests, "ServiceAccount") if "ingest" in item["metadata"]["name"]]
+    assert given(manifests) == said()
+    bound = [
+        subject["name"]
+        for kind in ("RoleBinding", "ClusterRoleBinding")
+        for binding in of_kind(manifests, kind)
+        for subject in binding["subjects"]
+    ]
+    assert set(bound) == {"sensorscore", "sensorscore-scheduler"}

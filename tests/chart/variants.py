@@ -16,6 +16,73 @@ IDENTITY = {"url": "azure://account/container/prefix", "workloadIdentity": True}
 VOLUME = {"volume": {"persistentVolumeClaim": {"claimName": "readings"}, "path": "team-a/scoring"}}
 SPREAD = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
 WEIGHTS = {"name": "weights", "persistentVolumeClaim": {"claimName": "weights"}}
+INGEST = {
+    "enabled": True,
+    "hub": {"name": "readings", "namespace": "plant.servicebus.windows.net", "workloadIdentity": True},
+    "store": "default",
+    "mapping": {"sensor": "device-{Device}-tag-{Tag}", "values": "Value", "time": "TS", "over": ["Device"]},
+    "window": {"size": "5s"},
+    "columns": {"value": "avg"},
+}
+# Every key of ingest's settings file, and every choice about its pods.
+INGEST_WHOLE = {
+    "enabled": True,
+    "namespace": "a",
+    "image": {"repository": "registry.example.com/ingest", "digest": "sha256:" + "1" * 64},
+    "replicas": 3,
+    "hub": {
+        "name": "readings",
+        "consumerGroup": "sensorscore",
+        "connectionStringSecret": {"name": "hub", "key": "connection-string"},
+    },
+    "store": "vault",
+    "mapping": {
+        "sensor": "{Device}/{$.plant}",
+        "values": {"heat": "payload.t", "pressure": "payload.p"},
+        "time": "TS",
+        "timeForm": "Milliseconds",
+        "over": ["Device"],
+        "records": "readings",
+        "unit": {"field": "U", "conversions": {"C": {}, "F": {"factor": 0.5556, "add": -17.78}}},
+        "format": "JSON",
+        "delimiter": ";",
+    },
+    "window": {"size": "1m", "offset": "-1ms"},
+    "columns": {"low": "min(heat)", "high": "max(pressure)"},
+    "ordering": {
+        "by": "Event",
+        "lateArrival": "1h",
+        "onLateArrival": "Drop",
+        "outOfOrder": "8s",
+        "onOutOfOrder": "Drop",
+        "earlyArrival": None,
+        "idleAfter": "5m",
+    },
+    "maxSensors": 1_000_000,
+    "landing": {
+        "format": "CSV",
+        "layout": "Sharded",
+        "path": "landed/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.csv",
+        "shardRows": 50_000_000,
+    },
+    "deadLetters": "",
+    "folder": "kept/ingest",
+    "rates": {
+        **{"commit": "20s", "land": "6s", "monitor": "30s", "stall": "4m", "allowance": "0s"},
+        **{"balance": "20s", "claim": "2m", "batch": 1_000, "prefetch": 10_000},
+    },
+    "serviceAccount": {"name": "landing", "annotations": {"a": "b"}},
+    "nodeSelector": {"a": "b"},
+    "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+    "topologySpreadConstraints": [SPREAD],
+    "priorityClassName": "streams",
+    "podLabels": {"team": "a"},
+    "podAnnotations": {"note": "a"},
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+    "extraVolumes": [{"name": "certificates", "configMap": {"name": "certificates"}}],
+    "extraVolumeMounts": [{"name": "certificates", "mountPath": "/etc/ssl/company"}],
+}
 MONITORED = {
     "apiGroup": "monitoring.coreos.com",
     "renderMode": "alwaysRender",
@@ -105,6 +172,21 @@ VARIANTS: dict[str, Values] = {
     "scheduled": {
         "stores": {"default": IDENTITY},
         "schedules": {"hourly": {"namespace": "c", "run": {"sensors": {"names": ["a"]}}}},
+    },
+    "ingest": {"stores": {"default": IDENTITY}, "ingest": INGEST},
+    "ingest whole": {
+        "watchNamespaces": ["a"],
+        "imagePullSecrets": [{"name": "registry"}],
+        "commonLabels": {"cost-centre": "42"},
+        "stores": {
+            "vault": {
+                "url": "azure://account/container",
+                "connectionStringFile": {"secretProviderClass": "storage", "file": "connection-string"},
+                "namespaces": ["a"],
+            }
+        },
+        "ingest": INGEST_WHOLE,
+        "monitoring": {"renderMode": "alwaysRender", "podMonitor": {"enabled": True}},
     },
     "pod monitor": {"monitoring": {"renderMode": "alwaysRender", "podMonitor": {"enabled": True}}},
     "azure monitor": {

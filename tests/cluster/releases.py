@@ -25,7 +25,7 @@ CRD = "scoringruns.sensorscore.dev"
 
 def install(places: Places, backend: Backend) -> Deployed:
     """The release that the tests run against; it is brought back to this, whatever it is like."""
-    return deploy(places, backend, [NAMESPACE], runtimes=["sklearn"], absent=["absent"])
+    return deploy(places, backend, [NAMESPACE], also=["sklearn"], absent=["absent"])
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,15 @@ def schedule(stack: Stack, readings: None) -> Iterator[None]:
     told = {"namespace": stack.namespace, "cron": "* * * * *", "windowSeconds": 60, "run": run}
     told["catchUp"] = {"maxWindows": MAX_WINDOWS}
     chart = str(Places.here().checkout / "charts" / "sensorscore")
-    manifests = stack.tools.helm(
-        *("template", RELEASE, chart, "--show-only=templates/schedules.yaml", "--values=-"),
+    rendered = stack.tools.helm(
+        *("template", RELEASE, chart, "--show-only=templates/schedules.yaml"),
+        *("--show-only=templates/rbac.yaml", "--values=-"),
         stdin=yaml.safe_dump({**values, "schedules": {NAME: told}}),
+    )
+    made = [each for each in yaml.safe_load_all(rendered) if each]
+    component = "app.kubernetes.io/component"
+    manifests = yaml.safe_dump_all(
+        [each for each in made if each["metadata"]["labels"][component] == "scheduler"]
     )
     stack.kubectl("apply", "--filename=-", stdin=manifests)
     yield

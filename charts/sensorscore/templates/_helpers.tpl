@@ -29,8 +29,8 @@
 
 {{/* Labels by which the operator's pod is found; they may never change. */}}
 {{- define "sensorscore.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "sensorscore.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "sensorscore.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
@@ -42,15 +42,15 @@ app.kubernetes.io/component: operator
 
 {{/* Labels by which the pods of schedules are found. */}}
 {{- define "sensorscore.schedulerSelectorLabels" -}}
-app.kubernetes.io/name: {{ include "sensorscore.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "sensorscore.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: scheduler
 {{- end -}}
 
 {{/* Labels of the scorer's objects. */}}
 {{- define "sensorscore.scorerLabels" -}}
-app.kubernetes.io/name: {{ include "sensorscore.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "sensorscore.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: scorer
 {{ include "sensorscore.releaseLabels" . }}
 {{- end -}}
@@ -60,12 +60,55 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: sensorscore
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- include "sensorscore.checkLabels" (dict "path" "commonLabels" "labels" .Values.commonLabels) }}
 {{- range $key, $value := .Values.commonLabels }}
-{{- if regexMatch "^(app[.]kubernetes[.]io|helm[.]sh|sensorscore[.]dev)/" $key }}
-{{- fail (printf "commonLabels: %q is one of the chart's own labels; choose another key" $key) }}
+{{ $key | quote }}: {{ $value | quote }}
 {{- end }}
-{{ $key }}: {{ $value | quote }}
-{{- end }}
+{{- end -}}
+
+{{/* Refuses labels that would be there twice. Takes {path, labels} and, where these stand beside the values' commonLabels, them as `common`. */}}
+{{- define "sensorscore.checkLabels" -}}
+{{- range $key, $value := .labels -}}
+{{- if regexMatch "^(app[.]kubernetes[.]io|helm[.]sh|sensorscore[.]dev)/" $key -}}
+{{- fail (printf "%s: %q is one of the chart's own labels; choose another key" $.path $key) -}}
+{{- end -}}
+{{- if hasKey ($.common | default dict) $key -}}
+{{- fail (printf "%s: %q is in commonLabels too; give it in one of them" $.path $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses a pod's resources of which it asks for more than it may have. Takes {path, resources}. */}}
+{{- define "sensorscore.checkResources" -}}
+{{- $limits := .resources.limits | default dict -}}
+{{- range $name, $asked := .resources.requests -}}
+{{- if hasKey $limits $name -}}
+{{- $most := get $limits $name -}}
+{{- if gt (include "sensorscore.quantity" $asked | float64) (include "sensorscore.quantity" $most | float64) -}}
+{{- fail (printf "%s.requests.%s: %v is more than %s.limits.%s, %v" $.path $name $asked $.path $name $most) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A quantity such as 100m or 1.5Gi as a number. */}}
+{{- define "sensorscore.quantity" -}}
+{{- if kindIs "string" . -}}
+{{- $suffix := regexFind "[A-Za-z]*$" . -}}
+{{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- mulf (trimSuffix $suffix . | float64) (get $units $suffix) -}}
+{{- else -}}
+{{- float64 . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of the Service of the operator's metrics: a Service's has at most 63 characters, and begins with a letter. */}}
+{{- define "sensorscore.metricsService" -}}
+{{- $name := printf "%s-metrics" (include "sensorscore.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- if not (regexMatch "^[a-z]" $name) -}}
+{{- fail (printf "metrics.service: a Service cannot be called %q, since that begins with a digit; give a fullnameOverride" $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "sensorscore.serviceAccountName" -}}

@@ -28,22 +28,67 @@ yes
 {{- end -}}
 {{- end -}}
 
-{{/* How to scrape the operator. Takes {monitor, azure}. */}}
+{{/* A Service's annotations for a Prometheus that looks for them; none where a monitor finds it. */}}
+{{- define "sensorscore.scrapeAnnotations" -}}
+{{- if and .Values.metrics.service.scrapeAnnotations (not (include "sensorscore.monitorKind" .)) -}}
+annotations:
+  prometheus.io/scrape: "true"
+  # Prometheus puts this port in the place of the endpoint's own: it is the pod's, not the Service's.
+  prometheus.io/port: "8080"
+  prometheus.io/path: /metrics
+{{- end -}}
+{{- end -}}
+
+{{/* A monitor's spec. Takes {root, kind, instance, selector}: the latter are labels as YAML; for instance see sensorscore.endpoint. */}}
+{{- define "sensorscore.monitorSpec" -}}
+{{- $monitor := dict "path" (printf "monitoring.%s" (untitle .kind)) "instance" .instance -}}
+{{- $monitor = merge $monitor (get .root.Values.monitoring (untitle .kind)) -}}
+jobLabel: app.kubernetes.io/name
+{{- with include "sensorscore.azureLimits" .root }}
+{{ . }}
+{{- end }}
+selector:
+  matchLabels:
+    {{- .selector | nindent 4 }}
+{{ ternary "endpoints" "podMetricsEndpoints" (eq .kind "ServiceMonitor") }}:
+  - {{- include "sensorscore.endpoint" $monitor | nindent 4 }}
+{{- end -}}
+
+{{/*
+How to scrape. Takes a monitor's values with its `path` in them for refusals and, of what has one replica, the `instance` that its
+series are of whatever becomes of its pod. With the pod's own address and name each restart would begin new series, and what is
+counted before their first scrape would never be seen by increase().
+*/}}
 {{- define "sensorscore.endpoint" -}}
+{{- if gt (include "sensorscore.milliseconds" .scrapeTimeout | int64) (include "sensorscore.milliseconds" .interval | int64) }}
+{{- fail (printf "%s.scrapeTimeout: %s is longer than %s.interval, %s" .path .scrapeTimeout .path .interval) }}
+{{- end }}
 port: http
 path: /metrics
-interval: {{ .interval }}
-scrapeTimeout: {{ .scrapeTimeout }}
+interval: {{ .interval | quote }}
+scrapeTimeout: {{ .scrapeTimeout | quote }}
 # The label `namespace` is the run's, not that of the operator's own pod.
 honorLabels: true
-{{- with .relabelings }}
+{{- if or .instance .relabelings }}
 relabelings:
+  {{- with .instance }}
+  - {action: replace, targetLabel: instance, replacement: {{ . | quote }}}
+  - {action: labeldrop, regex: container|node|pod}
+  {{- end }}
+  {{- with .relabelings }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- with .metricRelabelings }}
 metricRelabelings:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* A duration such as 30s in milliseconds. */}}
+{{- define "sensorscore.milliseconds" -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- mul (trimSuffix $unit . | int64) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit) -}}
 {{- end -}}
 
 {{/* Limits without which Azure's managed Prometheus takes no monitor's series. */}}

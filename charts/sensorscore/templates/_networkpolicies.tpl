@@ -24,24 +24,35 @@
 {{- include "sensorscore.egressPorts" (dict "ports" .Values.networkPolicy.apiServer.ports "cidrs" .Values.networkPolicy.apiServer.cidrs) -}}
 {{- end -}}
 
-{{/* Ports of the stores that runs of a namespace may use, as JSON. Takes {root, namespace}. */}}
-{{- define "sensorscore.storePorts" -}}
-{{- $ports := list -}}
-{{- range $name, $store := .root.Values.stores -}}
-{{- if and (not $store.volume) (or (not $store.namespaces) (has $.namespace $store.namespaces)) -}}
+{{/* Ports of a store, and of Entra ID where it signs in there, as JSON. Takes the store. */}}
+{{- define "sensorscore.portsOfStore" -}}
 {{- $port := "443" -}}
-{{- with $store.endpoint -}}
+{{- with .endpoint -}}
 {{- $port = ternary "80" "443" (hasPrefix "http://" .) -}}
 {{- $host := (urlParse .).host -}}
 {{- if regexMatch ":[0-9]+$" $host -}}
 {{- $port = regexFind "[0-9]+$" $host -}}
 {{- end -}}
 {{- end -}}
-{{- $ports = append $ports $port -}}
-{{- if $store.workloadIdentity -}}
+{{- ternary (list $port "443") (list $port) (.workloadIdentity | default false) | toJson -}}
+{{- end -}}
+
+{{/* Ports of the stores that runs of a namespace may use, as JSON. Takes {root, namespace}. */}}
+{{- define "sensorscore.storePorts" -}}
+{{- $ports := list -}}
+{{- range $name, $store := .root.Values.stores -}}
+{{- if and (not $store.volume) (or (not $store.namespaces) (has $.namespace $store.namespaces)) -}}
+{{- $ports = concat $ports (include "sensorscore.portsOfStore" $store | fromJsonArray) -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | sortAlpha | toJson -}}
+{{- end -}}
+
+{{/* Ports of ingest's store, and of Entra ID where it signs in there, as JSON. */}}
+{{- define "sensorscore.ingestPorts" -}}
+{{- $ports := include "sensorscore.portsOfStore" (include "sensorscore.ingestStore" . | fromJson) | fromJsonArray -}}
+{{- if .Values.ingest.hub.workloadIdentity -}}
 {{- $ports = append $ports "443" -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 {{- $ports | uniq | sortAlpha | toJson -}}
 {{- end -}}

@@ -5,6 +5,9 @@
 {{- include "sensorscore.checkSchedule" (dict "name" $name "schedule" $schedule "Values" $.Values) -}}
 {{- $window := dict "windowSeconds" ($schedule.windowSeconds | default 3600) "settleSeconds" ($schedule.settleSeconds | default 0) -}}
 {{- $names := dict "name" $name "namespace" $schedule.namespace "suspended" ($schedule.suspend | default false) -}}
+{{- with $schedule.startFrom -}}
+{{- $_ := set $names "startFrom" . -}}
+{{- end -}}
 {{- $found = append $found (merge $names $window) -}}
 {{- end -}}
 {{- toJson $found -}}
@@ -45,6 +48,16 @@ startFrom: {{ . | quote }}
 {{- if ge $missed $live -}}
 {{- fail (printf "%s.catchUp.priority: %d is not less than run.priority, %d: the window just ended goes before those that were missed" $path $missed $live) -}}
 {{- end -}}
+{{- if and (eq (dig "run" "concurrencyPolicy" "Queue" .schedule) "Forbid") (ne (int (dig "catchUp" "maxWindows" 24 .schedule)) 0) -}}
+{{- fail (printf "%s.run.concurrencyPolicy: \"Forbid\" loses the window just ended while one that was missed is scored; give Queue, or set %s.catchUp.maxWindows: 0" $path $path) -}}
+{{- end -}}
+{{- $least := min 31536000 (max 3600 (mul 2 (int (.schedule.windowSeconds | default 3600)))) -}}
+{{- range $key := list "ttlSecondsAfterFinished" "ttlSecondsAfterFailed" -}}
+{{- $ttl := get $.schedule.run $key -}}
+{{- if and (hasKey $.schedule.run $key) (lt (int $ttl) (int $least)) -}}
+{{- fail (printf "%s.run.%s: %v is less than two windows or an hour, %v: a run that is gone at once is not seen to have been there" $path $key $ttl $least) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Takes {kind, path, schedule, wanted, all}: whether the schedule's runs may name this store or runtime. */}}
@@ -64,6 +77,6 @@ startFrom: {{ . | quote }}
 {{ include "sensorscore.schedulerSelectorLabels" .root }}
 {{ include "sensorscore.releaseLabels" .root }}
 {{- with .name }}
-sensorscore.dev/schedule: {{ . }}
+sensorscore.dev/schedule: {{ . | quote }}
 {{- end }}
 {{- end -}}

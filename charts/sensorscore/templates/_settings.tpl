@@ -3,6 +3,7 @@ The operator's settings file, made from the values. What a schema cannot say abo
 */}}
 {{- define "sensorscore.settings" -}}
 {{- include "sensorscore.checkNamespaces" . -}}
+{{- include "sensorscore.checkResources" (dict "path" "stages.resources" "resources" .Values.stages.resources) -}}
 {{- $stores := dict -}}
 {{- range $name, $store := .Values.stores -}}
 {{- include "sensorscore.checkStore" (dict "name" $name "store" $store "watchNamespaces" $.Values.watchNamespaces) -}}
@@ -34,11 +35,12 @@ stages:
 currency: {{ toJson .Values.currency }}
 budgetPerDay: {{ toJson .Values.budgetPerDay }}
 schedules: {{ include "sensorscore.scheduleSettings" . }}
+knownNamespaces: {{ include "sensorscore.scoringNamespaces" . }}
 limits:
 {{ toYaml .Values.limits | indent 2 }}
 lease:
-  namespace: {{ .Release.Namespace }}
-  name: {{ include "sensorscore.fullname" . }}
+  namespace: {{ .Release.Namespace | quote }}
+  name: {{ include "sensorscore.fullname" . | quote }}
 http:
   port: 8080
 {{- end -}}
@@ -105,6 +107,8 @@ http:
 {{- end -}}
 {{- end -}}
 {{- include "sensorscore.checkMounts" . -}}
+{{- include "sensorscore.checkLabels" (dict "path" (printf "runtimes.%s.podLabels" .name) "labels" .runtime.podLabels) -}}
+{{- include "sensorscore.checkResources" (dict "path" (printf "runtimes.%s.resources" .name) "resources" .runtime.resources) -}}
 {{- $prefix := dig "template" "envPrefix" "" .runtime -}}
 {{- if regexMatch "^(AZURE_|IDENTITY_|MSI_|LD_|PYTHON|KUBERNETES_|SENSORSCORE_|SSL_|HTTP_|HTTPS_|ALL_|NO_)" $prefix -}}
 {{- fail (printf "runtimes.%s.template.envPrefix: variables that begin with %q steer the pod itself; give a prefix of your own, such as PARAM_" .name $prefix) -}}

@@ -45,10 +45,11 @@ class Clocks(NamedTuple):
 
 
 class _Owned:
-    """A partition, and when it is to be committed and, if it is silent, asked for."""
+    """A partition, since when (Unix time), and when it is to be committed and, if it is silent, asked for."""
 
-    def __init__(self, partition: Partition, due: float) -> None:
+    def __init__(self, partition: Partition, due: float, since: float) -> None:
         self.partition = partition
+        self.since = since
         self.due = due
         self.ask = 0.0
 
@@ -105,7 +106,8 @@ class Consumer:
                 lambda: claim(self._rooms, self._settings, name, str(uuid.uuid4())),
                 f"claim of partition {name}",
             )
-            owned = self._owned[name] = _Owned(partition, self._clocks.monotonic() + self._rates.commit)
+            due = self._clocks.monotonic() + self._rates.commit
+            owned = self._owned[name] = _Owned(partition, due, self._clocks.wall())
             self._log.info("partition claimed", partition=name, sequence=partition.sequence)
         partition = owned.partition
         now = None if events else await self._silent_until(owned)
@@ -204,7 +206,8 @@ class Consumer:
 
     async def look(self) -> None:
         """Asks the hub how far it is, and says so in health and metrics. Raises nothing."""
-        backlog, delays = 0, []
+        backlog = 0
+        self._measures.watermarks(self._delays())  # also if the hub does not answer: then they grow
         try:
             for partition in self.partitions:
                 found = await progress(self._client, partition.name)
@@ -214,9 +217,18 @@ class Consumer:
                 behind = max(found.last - partition.sequence, 0)
                 self._health.owns(partition.name, partition.sequence, partition.watermark, behind)
                 backlog += behind
-                delays.append(max(self._clocks.wall() - max(partition.watermark, 0) / 1_000_000, 0.0))
         except HUB_ERRORS as error:
             self._said("hub", error, "asking how far it is")
             return
         self._health.trouble("hub", "")
-        self._measures.state(backlog, delays)
+        self._measures.backlog(backlog)
+        self._measures.watermarks(self._delays())
+
+    def _delays(self) -> list[float]:
+        """Seconds that each partition's watermark is behind; before there is one, since the claim."""
+        now = self._clocks.wall()
+        return [
+            max(now - (mark / 1_000_000 if mark > 0 else owned.since), 0.0)
+            for owned in self._owned.values()
+            for mark in (owned.partition.watermark,)
+        ]

@@ -1,4 +1,4 @@
-"""Ingest's metrics, with Stream Analytics' names in Prometheus' form. Bounded: no partition, no sensor.
+"""Ingest's metrics, with Stream Analytics' names in Prometheus' form.
 
 Events are counted as they are committed, so what is made anew after a crash is counted once.
 """
@@ -7,47 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
+from scorer.ingest.accounting import Counts
 from scorer.ingest.lander import Landed
 from scorer.ingest.partition import Done
+from scorer.ingest.series import FATES, SERIES
 
-_COUNTERS = {
-    "input_events": "Events read from the hub.",
-    "late_events": "Events later than the tolerance, dropped or adjusted.",
-    "early_events": "Events too far ahead of their arrival, dropped.",
-    "out_of_order_events": "Events behind the watermark, dropped or adjusted.",
-    "bad_events": "Messages and events whose body cannot be read (deserialisation errors).",
-    "conversion_errors": "Events whose fields cannot be used (data conversion errors).",
-    "duplicate_events": "Events that came again.",
-    "missed_messages": "Messages that the hub had no more when they were asked for.",
-    "output_events": "Windows of sensors that closed.",
-    "stray_windows": "Windows that closed after their hour had landed: their readings are in no file.",
-    "landed_hours": "Hours that landed.",
-    "landed_rows": "Readings in them.",
-    "errors": "Errors of the hub's client and of the store that were met, and tried again.",
-}
+PREFIX = "sensorscore_ingest_"
 
 
 class Measures:
-    """The counters and gauges of one process."""
+    """The counters and gauges of one process. `late`: the late tolerance in seconds; `began`: Unix time."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: float = 0.0, began: float = 0.0) -> None:
+        # Else each counter has a second series, of which this text format makes no use.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._counters = {
-            name: Counter(f"sensorscore_ingest_{name}", said, registry=self.registry)
-            for name, said in _COUNTERS.items()
-        }
-        self._backlog = self._gauge(
-            "backlog_events", "Events that wait in the hub, in this process's partitions."
-        )
-        self._delay = self._gauge(
-            "watermark_delay_seconds", "How far the last watermark of this process's partitions is behind."
-        )
-        self._owned = self._gauge("partitions", "Partitions that this process has.")
-
-    def _gauge(self, name: str, said: str) -> Gauge:
-        return Gauge(f"sensorscore_ingest_{name}", said, registry=self.registry)
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        for series in SERIES:
+            name = series.name.removeprefix(PREFIX)
+            if series.kind == "counter":
+                self._counters[name] = Counter(
+                    series.name, series.help, series.labels, registry=self.registry
+                )
+            else:
+                self._gauges[name] = Gauge(series.name, series.help, registry=self.registry)
+        ProcessCollector(registry=self.registry)
+        for fate in FATES:
+            self._counters["events_total"].labels(fate)
+        self._gauges["late_arrival_seconds"].set(late)
+        self._gauges["landed_until_timestamp_seconds"].set(began)
 
     def committed(self, done: Done) -> None:
         """A commit went through."""
@@ -64,24 +62,50 @@ class Measures:
             "output_events": done.readings,
             "stray_windows": done.stray,
         }.items():
-            self._counters[name].inc(number)
+            self._counters[f"{name}_total"].inc(number)
+        for fate, number in _fates(counts, done.unusable).items():
+            self._counters["events_total"].labels(fate).inc(number)
 
     def landed(self, landed: Landed) -> None:
         """An hour has landed."""
-        self._counters["landed_hours"].inc()
-        self._counters["landed_rows"].inc(landed.rows)
+        self._counters["landings_total"].inc()
+        self._counters["landed_rows_total"].inc(landed.rows)
+
+    def landed_until(self, seconds: float) -> None:
+        """All hours before this Unix time have landed, by whichever replica."""
+        self._gauges["landed_until_timestamp_seconds"].set(seconds)
 
     def error(self) -> None:
         """Something is tried again."""
-        self._counters["errors"].inc()
+        self._counters["errors_total"].inc()
 
-    def state(self, backlog: int, delays: Iterable[float]) -> None:
-        """How far the partitions are: events, and seconds that each watermark is behind."""
+    def hub(self, partitions: int) -> None:
+        """So many partitions has the hub."""
+        self._gauges["hub_partitions"].set(partitions)
+
+    def backlog(self, events: int) -> None:
+        """So many events wait in the hub."""
+        self._gauges["backlog_events"].set(events)
+
+    def watermarks(self, delays: Iterable[float]) -> None:
+        """Seconds that each of the process's partitions is behind."""
         behind = list(delays)
-        self._backlog.set(backlog)
-        self._delay.set(max(behind, default=0.0))
-        self._owned.set(len(behind))
+        self._gauges["watermark_delay_seconds"].set(max(behind, default=0.0))
+        self._gauges["partitions"].set(len(behind))
 
     def text(self) -> bytes:
         """In Prometheus' format."""
         return generate_latest(self.registry)
+
+
+def _fates(counts: Counts, unusable: int) -> dict[str, int]:
+    """Each event once: they add up to `counts.events`."""
+    return {
+        "windowed": counts.windowed,
+        "late": counts.late,
+        "early": counts.early,
+        "out_of_order": counts.out_of_order,
+        "bad": counts.bad - unusable,
+        "conversion": unusable,
+        "duplicate": counts.duplicate,
+    }

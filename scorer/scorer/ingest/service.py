@@ -21,8 +21,9 @@ from scorer.ingest.measures import Measures
 from scorer.ingest.ownership import AzureOwnership, ownership
 from scorer.ingest.partition import Rooms
 from scorer.ingest.parts import PartError
-from scorer.ingest.places import places
+from scorer.ingest.places import hour_start, places
 from scorer.ingest.service_settings import ServiceSettings
+from scorer.ingest.settings import EVENT, Ordering
 from scorer.ingest.state import StateError
 from scorer.logs import Log
 from scorer.storage import StorageError, Store, open_store
@@ -51,7 +52,7 @@ class Service:
         self.store = store or open_store(at.url, at.endpoint, at.allow_http, connection)
         where = places(settings.folder, settings.hub.name, settings.hub.group)
         self.health = Health(settings.rates.stall, clocks.monotonic)
-        self.measures = Measures()
+        self.measures = Measures(_late(settings.engine.ordering), clocks.wall())
         self._owners: CheckpointStore = ownership(at, connection, self.store, where)
         self._client = open_client(settings.hub, settings.rates, self._owners, **how)
         rooms = Rooms(self.store, where, settings.dead_letters)
@@ -116,6 +117,7 @@ class Service:
             now = self._clocks.monotonic()
             if now >= self._ask:  # each question is a connection
                 self._partitions = await self._client.get_partition_ids()
+                self.measures.hub(len(self._partitions))
                 self._ask = now + _PARTITIONS_SECONDS
             while True:
                 landed = await asyncio.to_thread(self._lander.land, self._partitions, now)
@@ -124,6 +126,8 @@ class Service:
                 self.measures.landed(landed)
                 self._log.info("hour landed", **{**landed._asdict(), "arrived": landed.arrived._asdict()})
             self.consumer.landed = await asyncio.to_thread(self._lander.look)
+            if self.consumer.landed is not None:
+                self.measures.landed_until(hour_start(self.consumer.landed).timestamp())
         except (*HUB_ERRORS, StorageError, StateError, PartError, ValueError) as error:
             said = (str(error).splitlines() or [type(error).__name__])[0][:300]
             self.measures.error()
@@ -137,6 +141,11 @@ class Service:
             await asyncio.to_thread(self._claim.let_go)
         except StorageError as error:
             self._log.warning(str(error), what="landing")
+
+
+def _late(ordering: Ordering) -> float:
+    """Seconds that watermarks may be behind what the hub has, with nothing wrong."""
+    return ordering.late / 1_000_000 if ordering.by == EVENT else 0.0
 
 
 async def _ended(work: list[asyncio.Task[None]]) -> None:

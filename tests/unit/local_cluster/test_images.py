@@ -73,6 +73,13 @@ def test_images_of_further_runtimes_are_built_only_when_they_are_asked_for(place
     assert images.dockerfile(places, "scorer-sklearn") == places.checkout / "scorer/Dockerfile"
 
 
+def test_ingest_s_image_is_one_of_the_scorer_s_under_its_own_name(places: Places) -> None:
+    assert images.wanted(["ingest"]) == ("operator", "scorer", "scorer-ingest")
+    assert images.name(places, "scorer-ingest") == "localhost/sensorscore-ingest:1.2.3"
+    assert images.dockerfile(places, "scorer-ingest") == places.checkout / "scorer/Dockerfile"
+    assert "ingest" not in images.RUNTIMES, "no run is scored in it"
+
+
 def test_a_runtime_s_image_follows_its_own_requirements(places: Places) -> None:
     lock = places.checkout / "requirements/scorer-sklearn.txt"
     lock.write_text("numpy==2\n")
