@@ -27,10 +27,10 @@ test: $(VENV) ## All tests: unit, broken files, chart (Helm), component (Azurite
 cluster: $(VENV) ## Bring up the cluster (KWOK_NODES=10: and so many simulated nodes); kubeconfig at .cache/cluster/kubeconfig
 	@$(PY) -m local up $(if $(KWOK_NODES),--kwok-nodes $(KWOK_NODES))
 
-images: $(VENV) ## Build both images and load them into the running cluster (ALSO=sklearn: that runtime's too)
+images: $(VENV) ## Build both images and load them into the running cluster (ALSO=sklearn, ALSO=ingest: that one too)
 	@$(PY) -m local images $(if $(ALSO),--also $(ALSO))
 
-deploy: $(VENV) ## Cluster, storage, images, and the operator installed with Helm (ALSO=sklearn: that runtime too)
+deploy: $(VENV) ## Cluster, storage, images, and the operator installed with Helm (ALSO=sklearn: that runtime too; ALSO=ingest: its image)
 	@$(PY) -m local deploy $(if $(ALSO),--also $(ALSO))
 
 monitoring: $(VENV) ## Prometheus and Alertmanager beside the running cluster, with the chart's rules
@@ -104,7 +104,7 @@ values: $(VENV) ## Make the chart's schema and its README's table from values.ya
 	@$(PY) -m charts.values_schema
 	@$(PY) -m charts.values_table
 
-metrics-page: $(VENV) ## Make the tables of docs/metrics.md from the operator's catalogue of series
+metrics-page: $(VENV) ## Make the tables of docs/metrics.md from the operator's and ingest's catalogues of series
 	@$(PY) -m charts.metrics_page
 
 dashboards: $(VENV) ## Make the chart's Grafana dashboards from charts/dashboards

@@ -1,4 +1,4 @@
-"""A Prometheus that holds the synthetic day of `history.py`.
+"""A Prometheus that holds the synthetic day of `history.py` and `ingest_history.py`.
 
     PYTHONPATH=.:tests .venv/bin/python -m monitoring.day docs/pictures
 
@@ -18,7 +18,7 @@ from local.commands import run
 from local.places import Places
 from local.preview.__main__ import main as preview
 from local.prometheus import Prometheus
-from monitoring import history
+from monitoring import history, ingest_history
 
 
 @contextmanager
@@ -27,7 +27,8 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
     promtool = unpacked.program(Places.here(), "promtool")
     folder.mkdir(parents=True, exist_ok=True)
     day = folder / "day.txt"
-    day.write_text(history.text(), encoding="utf-8")
+    lines = (*history.lines(), *ingest_history.lines(), "# EOF", "")
+    day.write_text("\n".join(lines), encoding="utf-8")
     blocks = ["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=48h", day]
     run([promtool, *blocks, folder / "data"], "making blocks of a day of metrics")
     with Prometheus(folder, scraping.static([])) as started:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from itertools import product
 
+from scorer.ingest.series import CATALOGUE as INGEST
 from scoring_operator.metrics.catalogue import CATALOGUE, PROCESS
 
 START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
@@ -61,8 +62,9 @@ MISSED, REFUSED, SLOW_POOL, SILENT, RESTART = 13, 9, 19, range(4, 6), 11.42
 
 @dataclass
 class Recorder:
-    """The series as they stand, and what was scraped of them."""
+    """The series of a target as they stand, and what was scraped of them."""
 
+    target: dict[str, str] = field(default_factory=TARGET.copy)
     now: dict[Key, float] = field(default_factory=dict)
     scraped: dict[Key, list[tuple[float, float]]] = field(default_factory=dict)
 
@@ -100,13 +102,10 @@ class Recorder:
         for key, value in self.now.items():
             self.scraped.setdefault(key, []).append((time, value))
 
-    def text(self) -> str:
+    def lines(self) -> Iterator[str]:
         """All that was scraped, in OpenMetrics' text form with times: what promtool makes blocks of."""
-        return "\n".join((*self._lines(), "# EOF", ""))
-
-    def _lines(self) -> Iterator[str]:
         for (name, labels), points in sorted(self.scraped.items()):
-            shown = {"namespace": OPERATOR_NAMESPACE, **TARGET, **dict(labels)}
+            shown = {"namespace": OPERATOR_NAMESPACE, **self.target, **dict(labels)}
             inside = ",".join(f"{key}={json.dumps(value)}" for key, value in sorted(shown.items()))
             head = f"{name}{{{inside}}}"
             yield from (f"{head} {value:.10g} {time:.0f}" for time, value in points)
@@ -114,9 +113,9 @@ class Recorder:
 
 @cache
 def _key(name: str, labels: Labels) -> Key:
-    """The series. ValueError: the operator has none of that name with those labels."""
+    """The series. ValueError: neither the operator nor ingest has it with those labels."""
     if name not in PROCESS and name != "ALERTS":
-        wanted = CATALOGUE[name].labels
+        wanted = INGEST[name].labels if name in INGEST else CATALOGUE[name].labels
         if sorted(wanted) != sorted(label for label, _ in labels):
             raise ValueError(f"{name} has the labels {wanted}, not {labels}")
     return name, tuple(sorted(labels))
@@ -152,8 +151,8 @@ class Day:
         self.events.append((second, what))
 
 
-def text() -> str:
-    """The whole day in OpenMetrics' text form."""
+def lines() -> Iterator[str]:
+    """The whole day in OpenMetrics' text form, without its end."""
     day = Day()
     _begin(day)
     for hour in range(HOURS):
@@ -170,7 +169,7 @@ def text() -> str:
             place += 1
         _gauges(day, second)
         day.record.scrape(START + second)
-    return day.record.text()
+    return day.record.lines()
 
 
 def _begin(day: Day) -> None:

@@ -18,6 +18,7 @@ from monitoring import day, history
 NAMES = sorted(file.stem for file in DASHBOARDS.glob("*.json"))
 WHOLE = Range(history.START, history.END, history.SCRAPE)
 HOUR = 3600.0
+INGEST = DASHBOARDS / "ingest.json"
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +93,19 @@ def test_one_schedule_can_be_chosen(prometheus: Prometheus) -> None:
     scope = {**everything(load(DASHBOARDS / "runs.json")), "schedule": "boilers"}
     found = ask(panel("runs", "Windows behind, by schedule"), prometheus, WHOLE, scope)
     assert [each.name for each in found] == ["plant-south/boilers"]
+
+
+def test_what_befell_ingest_is_seen(prometheus: Prometheus) -> None:
+    def at(hour: float) -> Range:
+        return Range(history.START, history.START + hour * HOUR, history.SCRAPE)
+
+    assert value(prometheus, "ingest", "Behind the late tolerance", at(9.0)) == 0
+    assert value(prometheus, "ingest", "Behind the late tolerance", at(9.74)) > 1_000
+    assert value(prometheus, "ingest", "Partitions that nobody has") == 0
+    landed = ask(panel("ingest", "Hours landed"), prometheus, WHOLE, everything(load(INGEST)))
+    assert sum(v for each in landed for v in each.values if v == v) == pytest.approx(history.HOURS, abs=1.1)
+    fates = ask(
+        panel("ingest", "Events, by what became of them"), prometheus, WHOLE, everything(load(INGEST))
+    )
+    shown = sum(v for each in fates for v in each.values if v == v)
+    assert shown == pytest.approx(value(prometheus, "ingest", "Events read"), rel=0.02)

@@ -53,9 +53,10 @@ Panel = tuple[str, str]
 
 
 def panels() -> Iterator[tuple[str, Json]]:
-    """Every dashboard, by name."""
+    """Every dashboard of the operator, by name; ingest's is asked in test_ingest."""
     for path in sorted(DASHBOARDS.glob("*.json")):
-        yield path.stem, json.loads(path.read_text())
+        if path.stem != "ingest":
+            yield path.stem, json.loads(path.read_text())
 
 
 def empty(client: Client, since: float) -> set[Panel]:

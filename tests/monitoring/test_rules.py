@@ -11,6 +11,7 @@ import yaml
 
 from local.places import Places
 from local.unpacked import program
+from scorer.ingest.measures import Measures
 from unit.operator.test_metrics_size import worked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,10 @@ def test_an_alert_fires_when_it_should_and_only_then(case: Path) -> None:
 def test_what_the_operator_serves_is_named_by_prometheus_conventions() -> None:
     metrics = worked(namespaces=1, schedules=1, sensors=100, runs=20).text().decode()
     assert promtool("check", "metrics", stdin=metrics) == ""
+
+
+def test_what_ingest_serves_is_named_by_prometheus_conventions() -> None:
+    assert promtool("check", "metrics", stdin=Measures().text().decode()) == ""
 
 
 def test_every_documented_query_parses(tmp_path: Path) -> None:

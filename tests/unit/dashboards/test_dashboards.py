@@ -1,4 +1,4 @@
-"""The dashboards: whole, of the operator's own series, and what Grafana and Azure's portal can show."""
+"""The dashboards: whole, of series that there are, and what Grafana and Azure's portal can show."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from charts.dashboards.__main__ import FOLDER, texts
 from local.preview.model import KINDS, dashboard
 from local.preview.units import text
 from local.preview.variables import names
-from scoring_operator.metrics.catalogue import CATALOGUE, PROCESS
+from scorer.ingest.series import CATALOGUE as INGEST
+from scoring_operator.metrics.catalogue import CATALOGUE as OPERATOR
+from scoring_operator.metrics.catalogue import PROCESS
 
 register_default_plugins()  # the panels' and the data source's own types
 ROOT = Path(__file__).resolve().parents[3]
+CATALOGUE = OPERATOR | INGEST
 FILES = sorted(FOLDER.glob("*.json"))
 DOCUMENTS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in FILES}
 GRAFANAS = {"__range", "__range_s", "__rate_interval", "__interval", "__interval_ms", "__url_time_range"}
@@ -175,14 +178,14 @@ def test_links_lead_to_dashboards_and_runbooks_that_are_there() -> None:
 
 
 def test_every_alert_leads_to_a_dashboard_that_is_there() -> None:
-    rules = (ROOT / "charts/sensorscore/files/rules/alerts.yaml").read_text(encoding="utf-8")
+    rules = every_rule()
     named = set(re.findall(r"^\s*dashboard: [\"']?([\w-]+)", rules, flags=re.MULTILINE))
     assert named
     assert named <= {document["uid"] for document in DOCUMENTS.values()}
 
 
 def test_every_alert_has_a_panel_that_leads_to_its_runbook() -> None:
-    rules = (ROOT / "charts/sensorscore/files/rules/alerts.yaml").read_text(encoding="utf-8")
+    rules = every_rule()
     alerts = set(re.findall(r"^\s*-?\s*alert: (\w+)", rules, flags=re.MULTILINE))
     text = "".join(file.read_text(encoding="utf-8") for file in FILES)
     assert alerts <= set(re.findall(r"\$\{runbooks\}/(\w+)\.md", text))
@@ -197,6 +200,12 @@ def test_it_is_all_of_grafanas_own_types(document: Panel) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=list(DOCUMENTS))
 def test_the_preview_can_read_it(document: Panel) -> None:
     assert dashboard(document).panels
+
+
+def every_rule() -> str:
+    """The chart's rule files, one after the other."""
+    folder = ROOT / "charts/sensorscore/files/rules"
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml")))
 
 
 def kept(before: Any, after: Any, path: str = "") -> list[str]:
@@ -217,6 +226,6 @@ def labels_of(name: str) -> set[str]:
     if name in CATALOGUE and CATALOGUE[name].kind != "histogram":
         return set(CATALOGUE[name].labels)
     whole, _, part = name.rpartition("_")
-    assert whole in CATALOGUE, f"the operator has no series {name}"
-    assert CATALOGUE[whole].kind == "histogram", name
-    return set(CATALOGUE[whole].labels) | ({"le"} if part == "bucket" else set())
+    assert whole in OPERATOR, f"neither the operator nor ingest has a series {name}"
+    assert OPERATOR[whole].kind == "histogram", name
+    return set(OPERATOR[whole].labels) | ({"le"} if part == "bucket" else set())

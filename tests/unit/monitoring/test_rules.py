@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from scoring_operator.metrics.catalogue import CATALOGUE, PROCESS
+from scorer.ingest.series import CATALOGUE as INGEST
+from scoring_operator.metrics.catalogue import CATALOGUE as OPERATOR
+from scoring_operator.metrics.catalogue import PROCESS
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART, RUNBOOKS = ROOT / "charts/sensorscore", ROOT / "docs/runbooks"
 CASES = ROOT / "tests/monitoring/rules"
+CATALOGUE = OPERATOR.keys() | INGEST.keys()
 Json = dict[str, Any]
 
 
@@ -23,8 +26,9 @@ def rules(file: str) -> list[Json]:
     return [rule for group in loaded["groups"] for rule in group["rules"]]
 
 
-ALERTS = {rule["alert"]: rule for rule in rules("alerts")}
-RECORDED = {rule["record"] for rule in rules("recording")}
+RULES = [*rules("alerts"), *rules("recording"), *rules("ingest")]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 PAGES = {page.stem: page.read_text(encoding="utf-8") for page in RUNBOOKS.glob("Sensorscore*.md")}
 SECTIONS = ["Meaning", "Impact", "What to look at", "Causes and mending", "When to silence"]
 
@@ -34,7 +38,7 @@ def series_in(text: str) -> set[str]:
     for rule in RECORDED:
         text = text.replace(rule, "")
     names = set(re.findall(r"\b(?:sensorscore|process)_\w+", text))
-    known = CATALOGUE.keys() | PROCESS.keys()
+    known = CATALOGUE | PROCESS.keys()
     return {name if name in known else re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
 
@@ -46,12 +50,13 @@ def test_the_alerts_are_those_that_are_promised() -> None:
     assert {name.removeprefix("Sensorscore") for name in ALERTS} == {
         *("RunMissed", "RunFailed", "SensorsFailing", "SensorsSkipped", "WindowLag", "PendingTooLong"),
         *("OperatorDown", "OperatorBlind", "ReconcileErrors", "ModelGuard", "CostOverBudget"),
+        *("IngestWatermarkDelay", "IngestStalled", "IngestBadEvents"),
     }
 
 
-@pytest.mark.parametrize("rule", [*ALERTS.values(), *rules("recording")], ids=lambda rule: rule.get("alert"))
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert"))
 def test_a_rule_asks_for_series_that_there_are(rule: Json) -> None:
-    assert series_in(rule["expr"]) <= CATALOGUE.keys() | PROCESS.keys()
+    assert series_in(rule["expr"]) <= CATALOGUE | PROCESS.keys()
     assert set(re.findall(r"\b[a-z_]+:sensorscore_\w+:\w+", rule["expr"])) <= RECORDED
     assert "job=" not in rule["expr"], "how it is scraped is not known here"
 
@@ -105,13 +110,13 @@ def test_a_page_has_what_one_needs_at_night(name: str) -> None:
 @pytest.mark.parametrize("name", [*PAGES, "README"])
 def test_what_a_page_names_is_there(name: str) -> None:
     page = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
-    assert series_in(queries(page)) <= CATALOGUE.keys() | PROCESS.keys()
+    assert series_in(queries(page)) <= CATALOGUE | PROCESS.keys()
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page):
         assert (RUNBOOKS / link).exists(), link
 
 
 def test_no_recorded_series_is_there_for_nobody() -> None:
-    asked = "".join(rule["expr"] for rule in (*ALERTS.values(), *rules("recording")))
+    asked = "".join(rule["expr"] for rule in RULES)
     shown = "".join(path.read_text() for path in (CHART / "files/dashboards").glob("*.json"))
     documented = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     for name in RECORDED:
