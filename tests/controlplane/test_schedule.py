@@ -134,7 +134,7 @@ def test_after_an_outage_the_live_window_goes_first_and_then_the_oldest(
     assert mark == {
         "lastWindowEnd": expected[-1],
         "offsetSeconds": "0",
-        "windowSeconds": "3600",
+        "windowSeconds": "60",
         "skipped": "4",
         "lastSkipped": f"4 windows ending {before(expected[0], 4)} to {before(expected[0], 1)}",
     }
