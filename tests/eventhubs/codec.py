@@ -159,7 +159,14 @@ def decode(data: bytes, at: int = 0) -> tuple[Any, int]:
     """
     try:
         return _decode(data, at)
-    except (IndexError, struct.error, UnicodeDecodeError) as error:
+    except CodecError:
+        raise
+    except (
+        IndexError,
+        struct.error,
+        ValueError,
+        OverflowError,
+    ) as error:  # what the bytes are is no such value
         raise CodecError(f"at byte {at}: {error}") from error
 
 
