@@ -73,6 +73,7 @@ def test_what_the_client_writes_is_read(value: Any) -> None:
 
 @given(st.binary(max_size=60))
 @example(b"s\x00\x11\x00\x00")  # a character beyond Unicode
+@example(b"\xac\x03\xb2\xad#\x1c\x0b\xc2\xd7p/\x1e\x05\xc9")  # a type that there is not
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
         _, end = codec.decode(data)
