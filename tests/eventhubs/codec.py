@@ -161,12 +161,7 @@ def decode(data: bytes, at: int = 0) -> tuple[Any, int]:
         return _decode(data, at)
     except CodecError:
         raise
-    except (
-        IndexError,
-        struct.error,
-        ValueError,
-        OverflowError,
-    ) as error:  # what the bytes are is no such value
+    except (LookupError, struct.error, ValueError, OverflowError) as error:
         raise CodecError(f"at byte {at}: {error}") from error
 
 
