@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 # A slow machine is no finding: speed is measured in tests/bench.
-settings.register_profile("sensorscore", deadline=None)
+# The same examples each time, so that a run says something of the code and not of luck; HYPOTHESIS_EXPLORE=1
+# looks at new ones.
+settings.register_profile("sensorscore", deadline=None, derandomize=not os.environ.get("HYPOTHESIS_EXPLORE"))
 settings.load_profile("sensorscore")
 
 
