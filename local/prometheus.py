@@ -10,39 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from local import scraping, unpacked
-from local.api import wait_until
+from local import scraping
 from local.places import Places
-from local.ports import free_ports
-from local.processes import Daemons, Startable
-from local.promql import Client, ready
+from local.promql import Client
+from local.served import Served
 
 PORT = 9090
 NAME = "prometheus"
-READY_SECONDS = 60  # less than a second on an idle machine
 
 
-def argv(command: Sequence[str], state: Path, address: str) -> list[str]:
-    """Command line: data of a week, as long as they take little room."""
-    return [
-        *command,
-        f"--config.file={state / 'prometheus.yml'}",
-        f"--storage.tsdb.path={state / 'data'}",
-        "--storage.tsdb.retention.time=7d",
-        "--storage.tsdb.retention.size=512MB",
-        f"--web.listen-address={address}",
-        "--log.level=warn",
-    ]
+class Prometheus(Served, Client):
+    """One Prometheus; `Served` says what most arguments are.
 
-
-class Prometheus(Client, Startable):
-    """One Prometheus; its configuration, data and log lie in `state`.
-
-    On loopback at a free port it ends with the thread that started it. `address`, `port`, `prefix` (a command
-    to start it through) and `detached` are for the cluster's own. `every` is how often it scrapes and
-    evaluates `rules` (files, or globs of them); alerts go to `alertmanager` (HOST:PORT).
+    `every` is how often it scrapes and evaluates `rules` (files, or globs of them); alerts go to
+    `alertmanager` (HOST:PORT).
     """
 
     def __init__(
@@ -59,33 +40,21 @@ class Prometheus(Client, Startable):
         prefix: Sequence[str] = (),
         detached: bool = False,
     ) -> None:
-        self.address = f"{address}:{port or free_ports(1)[0]}"
-        super().__init__(f"http://{self.address}")
-        self.state = state.absolute()
-        self.places = places or Places.here()
-        self.daemons = Daemons(self.state, prefix, die_with_parent=not detached)
+        Served.__init__(self, NAME, state, places, address, port, prefix, detached)
+        Client.__init__(self, self.url)
         self._config = scraping.prometheus(scrape, rules, alertmanager, every)
 
-    def running(self) -> bool:
-        """Whether it runs and is ready."""
-        return self.daemons.alive(NAME) and ready(self.url)
+    def configuration(self) -> Mapping[str, Any]:
+        """Whom to scrape, and which rules to evaluate."""
+        return self._config
 
-    def start(self) -> None:
-        """Start it unless it runs, and wait until it is ready. LocalError if the configuration is wrong."""
-        if self.running():
-            return
-        command = unpacked.command(self.places, NAME)
-        self.daemons.stop(NAME)
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.state / "prometheus.yml").write_text(yaml.safe_dump(self._config, sort_keys=False))
-        self.daemons.start(NAME, argv(command, self.state, self.address))
-        wait_until(
-            "Prometheus to be ready",
-            lambda: ready(self.url),
-            READY_SECONDS,
-            lambda: self.daemons.check(NAME),
-        )
-
-    def stop(self) -> None:
-        """End it; no error if it does not run."""
-        self.daemons.stop(NAME)
+    def arguments(self, file: Path) -> list[str]:
+        """Data of a week, as long as they take little room."""
+        return [
+            f"--config.file={file}",
+            f"--storage.tsdb.path={self.state / 'data'}",
+            "--storage.tsdb.retention.time=7d",
+            "--storage.tsdb.retention.size=512MB",
+            f"--web.listen-address={self.address}",
+            "--log.level=warn",
+        ]

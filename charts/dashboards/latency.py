@@ -25,7 +25,6 @@ STAGES = {
     **{"read": BLUE, "score": GREEN, "write": ORANGE, "total": "text"},
 }
 TOTAL = of(JOB_SECONDS, 'stage="total"')
-IN_STAGES = of(JOB_SECONDS, NEVER_IN_A_POD)
 COUNT = of(f"{JOB_SECONDS}_count", 'stage="total"')
 FAILED_COUNT = of(f"{JOB_SECONDS}_count", 'stage="total"', 'result="Failed"')
 NO_JOB = "No Job ended in this time."

@@ -34,18 +34,22 @@ READER_GONE = 141
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; an error a user can cause is one sentence on stderr."""
     before_libraries()
-    options = _parser().parse_args(arguments)
+    return obey("scorer", _parser().parse_args(arguments))
+
+
+def obey(program: str, options: argparse.Namespace) -> int:
+    """Runs `options.command`, and returns the exit code of it or of what ended it."""
     try:
         return int(options.command(options))
     except (InputError, StorageError, SensorError) as error:
-        complain(f"scorer: {error}")
+        complain(f"{program}: {error}")
         return FAILED
     except BrokenPipeError:
         # Whoever reads has enough. Nothing may be written at the interpreter's end either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
     except KeyboardInterrupt:
-        complain("scorer: interrupted; what is done stays done")
+        complain(f"{program}: interrupted; what is done stays done")
         return INTERRUPTED
 
 

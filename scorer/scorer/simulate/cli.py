@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from scorer import templates
-from scorer.cli import FAILED, INTERRUPTED, READER_GONE
+from scorer.cli import obey
 from scorer.commands.arguments import add_store, store_of, window_of
 from scorer.commands.console import complain, say
 from scorer.contract.paths import SHARD_TOKEN, check_output_path
@@ -28,7 +27,6 @@ from scorer.simulate.bodies import bodies
 from scorer.simulate.labels import write_labels
 from scorer.simulate.send import Clock, Hub, send
 from scorer.simulate.simulation import Simulation, simulation
-from scorer.storage import StorageError
 
 OWN, SENT = "own", "sent"
 
@@ -36,18 +34,7 @@ OWN, SENT = "own", "sent"
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; an error a user can cause is one sentence on stderr."""
     before_libraries()
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.command(options))
-    except (InputError, StorageError) as error:
-        complain(f"sensorscore-simulate: {error}")
-        return FAILED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
-    except KeyboardInterrupt:
-        complain("sensorscore-simulate: interrupted; what is done stays done")
-        return INTERRUPTED
+    return obey("sensorscore-simulate", _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
