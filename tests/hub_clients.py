@@ -41,7 +41,7 @@ class Received:
         return [event.body_as_str() for event in self.events[partition]]
 
 
-async def until(true: Callable[[], object], what: str = "", seconds: float = 30) -> None:
+async def until(true: Callable[[], object], what: str = "", seconds: float = 120) -> None:
     """Waits for it."""
     try:
         async with asyncio.timeout(seconds):

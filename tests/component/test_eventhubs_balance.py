@@ -42,7 +42,7 @@ class Fleet:
         )
         client = consumer(
             self.hubs, checkpoint_store=store, load_balancing_interval=0.5, load_balancing_strategy="greedy",
-            partition_ownership_expiration_interval=5,
+            partition_ownership_expiration_interval=10,
         )  # fmt: skip
         owned = self.owned.setdefault(name, set())
 
@@ -82,13 +82,15 @@ class Fleet:
             for number in range(partition.next)
         )
 
-    def shares(self) -> list[int]:
-        return sorted(len(owned) for owned in self.owned.values())
+    def balanced(self) -> bool:
+        """Whether nobody has so few any more that the client would take another's."""
+        shares, partitions = [len(owned) for owned in self.owned.values()], len(self.hubs.hub(HUB).partitions)
+        return sum(shares) == partitions and min(shares) >= partitions // len(shares)
 
 
-@pytest.mark.parametrize(("partitions", "members", "shares"), [(4, 2, [2, 2]), (32, 3, [10, 11, 11])])
+@pytest.mark.parametrize(("partitions", "members"), [(4, 2), (11, 3)])
 async def test_consumers_share_the_partitions_and_take_over_from_who_leaves(
-    partitions: int, members: int, shares: list[int], azurite: Azurite
+    partitions: int, members: int, azurite: Azurite
 ) -> None:
     async with EventHubs({HUB: partitions}) as hubs:
         fleet = Fleet(azurite, hubs)
@@ -97,13 +99,13 @@ async def test_consumers_share_the_partitions_and_take_over_from_who_leaves(
             for number in range(members - 1):
                 await stack.enter_async_context(fleet.member(f"m{number}"))
             async with fleet.member("last"):
-                await until(lambda: fleet.shares() == shares, f"shares of {shares}", 90)
+                await until(fleet.balanced, "balanced")
                 fleet.fill(50)
-                await until(fleet.complete, "all events", 60)
+                await until(fleet.complete, "all events")
                 hubs.cut(Where(role="consumer"))
             fleet.fill(50)
-            await until(lambda: sum(map(len, fleet.owned.values())) == partitions, "all taken over", 90)
-            await until(fleet.complete, "all events after one left", 60)
+            await until(lambda: sum(map(len, fleet.owned.values())) == partitions, "all taken over")
+            await until(fleet.complete, "all events after one left")
         for partition in map(str, range(partitions)):
             first = list(dict.fromkeys(number for where, number in fleet.order if where == partition))
             assert first == sorted(first), "an event came before the one before it"

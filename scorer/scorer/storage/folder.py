@@ -115,7 +115,7 @@ class FolderStore(Store):
         target, kept = self._target(path), checked_metadata(metadata)
         with self._errors(path):
             self._check_root()
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make(target.parent)
             with self._locked(path):
                 found = _found(target)
                 if (if_none_match and found) or (
@@ -164,6 +164,12 @@ class FolderStore(Store):
             folders[:] = [name for name in folders if name != _OWN]
             yield from (Path(folder, name) for name in names if not _is_own(name))
 
+    def _make(self, folder: Path) -> None:
+        """The folder and those above it, but never the root: made anew it would pass for an empty store."""
+        if folder != self._root and not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+
     def _check_root(self) -> None:
         if not self._root.is_dir():
             raise UnavailableError(
@@ -192,7 +198,7 @@ class FolderStore(Store):
         """Excludes other writers of this path; the lock goes with the open file, also a killed process's."""
         locks = self._root / _OWN / "locks"
         if not locks.is_dir():
-            locks.mkdir(parents=True, exist_ok=True)
+            self._make(locks)
             _mark(self._root / _OWN)
         with (locks / f"{zlib.crc32(path.encode()) % _LOCKS:02x}").open("ab") as lock:
             try:

@@ -22,6 +22,7 @@ from scorer.storage import (
     open_store,
 )
 from scorer.storage.create import create_store
+from scorer.storage.folder import FolderStore
 from scorer.storage.memory import MemoryStore
 from storage_promises import PROMISES
 
@@ -78,6 +79,25 @@ def test_a_folder_that_is_away_is_not_an_empty_store(tmp_path: Path) -> None:
     assert create_store(f"file://{tmp_path}/away")
     assert not create_store(f"file://{tmp_path}/away")
     away.put("a", b"")
+
+
+@pytest.mark.parametrize("path", ["a", "below/it/a"])
+def test_a_folder_that_goes_away_while_it_is_written_to_is_not_made_anew(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(f"file://{tmp_path}/store")
+    create_store(store.url)
+    make = FolderStore._make
+
+    def goes(folder: FolderStore, wanted: Path) -> None:
+        if (tmp_path / "store").exists():
+            (tmp_path / "store").rename(tmp_path / "away")
+        make(folder, wanted)
+
+    monkeypatch.setattr(FolderStore, "_make", goes)
+    with pytest.raises(UnavailableError, match="does not exist: mount it"):
+        store.put(path, b"")
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize(
