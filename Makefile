@@ -11,13 +11,16 @@ VENV := .venv/.ready
 CODE := operator scorer local examples charts requirements tests
 
 ##@ Start here
-.PHONY: help demo test
+.PHONY: help demo demo-stream test
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  \033[36mmake %-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV) ## The main job from nothing: cluster, operator, 15 models, one ScoringRun, a report
 	@$(PY) -m examples.demo
+
+demo-stream: $(VENV) ## Events in, anomalies out: devices, a hub's double, ingest, a schedule, a sink; four hours in four minutes
+	@$(PY) -m examples.stream
 
 test: $(VENV) ## All tests: unit, broken files, chart (Helm), component (Azurite), API server, monitoring, whole cluster
 	@$(PY) -m tests.run all
@@ -89,8 +92,8 @@ bench: $(VENV) ## Measure start-up and a run of 15 sensors; figures in build/ben
 bench-operator: $(VENV) ## Measure the operator with 10,000 sensors, Jobs and runs (SENSORS=500: the short form)
 	@PYTHONPATH=.:tests:tests/bench SENSORS=$(SENSORS) $(PY) tests/bench/run_operator.py $(BENCHES)
 
-bench-ingest: $(VENV) ## Measure windowing of device events: events/s a core, memory, size of the state
-	@PYTHONPATH=.:tests:tests/bench $(PY) tests/bench/run.py ingest-window
+bench-ingest: $(VENV) ## Measure ingest: a message against a bare client, windowing a core, memory, size of the state
+	@PYTHONPATH=.:tests:tests/bench $(PY) tests/bench/run.py ingest ingest-memory ingest-window
 
 ##@ Maintenance
 .PHONY: lock crds values metrics-page dashboards clean

@@ -18,6 +18,7 @@ from scoring_operator.metrics.reasons import (
     ROW_KINDS,
     RUN_REASONS,
     SENSOR_REASONS,
+    SINK_RESULTS,
     STAGES,
 )
 from scoring_operator.status import PHASES
@@ -38,7 +39,8 @@ LABELS = {
     " namespace; else empty, as of a run by hand",
     "stage": f"{words(STAGES)}; the last two are Jobs of a whole run",
     "result": f"Of Jobs {words(JOB_RESULTS)}; of sensors {words(SENSOR_REASONS)};"
-    f" of runs {words(RUN_REASONS)}; of rows {words(ROW_KINDS)}",
+    f" of runs {words(RUN_REASONS)}; of rows {words(ROW_KINDS)}; of sinks {words(SINK_RESULTS)}",
+    "sink": "A sink of the settings; one that they do not name any more counts as `Other`",
     "reason": "See [Reasons](#reasons); a word that is not listed counts as `Other`",
     "phase": words(PHASES),
     "currency": "That of the settings, such as `EUR`",

@@ -55,8 +55,8 @@ def deploy(
         azurite.start()
     built = {image.name: image.digest for image in backend.images(also)}
     with stage(f"namespaces {', '.join((SYSTEM, *namespaces))}, under Pod Security restricted"):
-        tools.apply(*map(_namespace, (SYSTEM, *namespaces)))
-        tools.apply(*(_secret(each, azurite.connection_string) for each in namespaces))
+        tools.apply(*map(namespace, (SYSTEM, *namespaces)))
+        tools.apply(*(secret(each, azurite.connection_string) for each in namespaces))
     with stage(f"helm upgrade --install {RELEASE} {_CHART}"):
         operator = built[images.name(places, "operator")]
         values = chart_values(azurite.endpoint, namespaces, operator)
@@ -102,12 +102,14 @@ def _of_image(places: Places, name: str) -> dict[str, Any]:
     return {**values, **_POOL, "image": {**values["image"], "repository": repository, "tag": tag}}
 
 
-def _namespace(name: str) -> dict[str, Any]:
+def namespace(name: str) -> dict[str, Any]:
+    """A namespace under Pod Security restricted."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def _secret(namespace: str, connection_string: str) -> dict[str, Any]:
+def secret(namespace: str, connection_string: str) -> dict[str, Any]:
+    """The store's connection string, as pods of that namespace are given it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -50,9 +50,11 @@ class Monitoring(Startable):
     def start(self) -> None:
         """Start both, and wait until they are ready; what is scraped is what the cluster offers now."""
         self._targets.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        services = self._plane.api().call("GET", "/api/v1/services")["items"]
+        api = self._plane.api()
+        services = api.call("GET", "/api/v1/services")["items"]
+        slices = api.call("GET", "/apis/discovery.k8s.io/v1/endpointslices")["items"]
         part = self._targets.with_suffix(".part")
-        part.write_text(json.dumps(scraping.annotated(services)))
+        part.write_text(json.dumps(scraping.annotated(services, slices)))
         part.replace(self._targets)  # Prometheus watches it
         self.alertmanager.start()
         self.prometheus.start()

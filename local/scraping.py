@@ -1,7 +1,8 @@
 """What a Prometheus is told: whom to scrape, which rules to evaluate, whom to tell of alerts.
 
 Debian's build of Prometheus cannot ask Kubernetes for targets. So the Services that carry the annotations of
-Prometheus' usual configuration for Kubernetes are looked up here, and written into a file that it watches.
+Prometheus' usual configuration for Kubernetes are looked up here, or their pods, and written into a file
+that it watches.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,23 +24,44 @@ def listed(file: Path) -> Json:
     return {"job_name": JOB, "honor_labels": True, "file_sd_configs": [{"files": [str(file)]}]}
 
 
-def annotated(services: Iterable[Json]) -> list[Json]:
-    """Targets: all Services with the annotation `prometheus.io/scrape: "true"`, at their own address.
+def annotated(services: Iterable[Json], slices: Iterable[Json] = ()) -> list[Json]:
+    """Targets: all Services with the annotation `prometheus.io/scrape: "true"`.
 
-    That stays the same whatever becomes of the pod behind it, and there is one pod only.
+    One of a single pod at its own address, which stays the same whatever becomes of the pod behind it. Of
+    one with several pods, by its EndpointSlices, each pod at its: behind the Service's address one of them
+    would answer, and the next time another, as if it were the same.
     """
     return [
         {
-            "targets": [f"{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"],
+            "targets": targets,
             "labels": {
                 "__metrics_path__": annotations.get(f"{_ANNOTATION}path", "/metrics"),
                 "namespace": service["metadata"]["namespace"],
                 "service": service["metadata"]["name"],
             },
         }
+        for slices in (list(slices),)
         for service in services
         if (annotations := service["metadata"].get("annotations", {})).get(f"{_ANNOTATION}scrape") == "true"
+        for pods in (_pods(service["metadata"], slices),)
+        for targets in (pods if len(pods) > 1 else [_own(service)],)
     ]
+
+
+def _own(service: Json) -> str:
+    return f"{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
+
+
+def _pods(named: Json, slices: Iterable[Json]) -> list[str]:
+    """Addresses of the pods behind a Service, ready or not: what is wrong with one its metrics may say."""
+    return sorted(
+        f"{address}:{part['ports'][0]['port']}"
+        for part in slices
+        if part["metadata"]["namespace"] == named["namespace"]
+        and part["metadata"].get("labels", {}).get("kubernetes.io/service-name") == named["name"]
+        for endpoint in part.get("endpoints") or ()
+        for address in endpoint["addresses"]
+    )
 
 
 def static(targets: Sequence[str]) -> Json:

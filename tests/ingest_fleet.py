@@ -24,6 +24,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 def told(**more: Any) -> dict[str, Any]:
     """A settings file."""
     rates = {"commit": "200ms", "land": "200ms", "monitor": "200ms", "allowance": "0s", "balance": "500ms"}
+    rates["expire"] = "3s"
     return {
         "hub": {"name": HUB},
         "store": {"url": "memory://fleet"},

@@ -119,6 +119,18 @@ def lists_below_a_folder_in_order(store: Store) -> None:
     assert list(store.list("none")) == []
 
 
+def names_the_folders_below_one(store: Store) -> None:
+    for path in ("a/b/c/1", "a/b/2", "a/bc/3", "a/4", "d/5"):
+        store.put(path, b"")
+    assert [list(store.folders(prefix)) for prefix in ("", "a", "a/b", "d", "none")] == [
+        ["a", "d"],
+        ["b", "bc"],
+        ["c"],
+        [],
+        [],
+    ]
+
+
 def deletes_what_is_there(store: Store) -> None:
     store.put("a/b", b"x", {"number": "1"})
     store.delete("a/b")
@@ -160,6 +172,7 @@ PROMISES: list[Callable[[Store], None]] = [
     replaces_only_the_state_that_was_seen,
     lets_one_of_many_writers_win,
     lists_below_a_folder_in_order,
+    names_the_folders_below_one,
     deletes_what_is_there,
     stays_inside,
     refuses_names_that_are_too_long,

@@ -12,6 +12,7 @@ NOTHING = "No event was read in this time."
 DELAYS = ((None, GREEN), (300.0, ORANGE), (600.0, RED))
 FATES = {
     "windowed": GREEN,
+    "corrected": BLUE,
     "late": ORANGE,
     "early": "yellow",
     "out_of_order": "purple",
@@ -321,10 +322,10 @@ REPLICAS = Section(
         Spec(
             "bars",
             "Errors that were tried again, by replica",
-            "Errors of the hub's client and of the store. Each is in the log, and /readyz says what keeps a"
-            " replica from its work.",
+            "Errors of the hub's client, of the store, of landing, and states that cannot be gone on from."
+            " Each is in the log, and /readyz says what keeps a replica from its work.",
             "short",
-            (Query(each_step(of("errors_total"), ["instance"]), "{{instance}}"),),
+            (Query(each_step(of("errors_total"), ["instance", "kind"]), "{{instance}} {{kind}}"),),
             NOT_SCRAPED,
             12,
             links=(STALLED,),

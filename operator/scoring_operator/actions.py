@@ -180,7 +180,10 @@ class Actor:
         runtime = settings.runtimes[run.spec.runtime]
         if run.status.image not in ("", runtime.image):
             runtime = replace(runtime, image=run.status.image)
-        return run.spec, Means(settings.stores[run.spec.store], runtime, settings.stages)
+        # One that was taken away since the run began is left out, and missed in what its pod says.
+        known = (settings.sinks[name] for name in run.spec.sinks if name in settings.sinks)
+        sinks = tuple(sink for sink in known if sink.offered_to(run.namespace))
+        return run.spec, Means(settings.stores[run.spec.store], runtime, settings.stages, sinks)
 
     async def _prepare(self, run: Run, action: Prepare, done: Done) -> None:
         spec, means = self._means(run)

@@ -293,6 +293,7 @@ class Controller:
                 self._metrics.staged(run.namespace, stage, outcome.message.total_ms)
         if decision.published is not None and decision.published.message is not None:
             self._metrics.guarded(run.namespace, decision.published.message.guard)
+            self._metrics.sent(run.namespace, decision.published.message.sinks)
         if decision.status.ended and not run.status.ended:
             self._metrics.ended(run, decision.status)
         await self._post_events(run, decision.status)

@@ -10,6 +10,7 @@ from scoring_operator.resource import GROUP, KIND, VERSION, Run
 from scoring_operator.status import (
     BLOCKED_CONDITION,
     COMPLETE_CONDITION,
+    DELIVERED_CONDITION,
     FAILED_CONDITION,
     READINGS_CONDITION,
     SUSPENDED_CONDITION,
@@ -61,6 +62,9 @@ def _warnings(guard: Guard) -> str:
 
 def _at_the_end(status: Status) -> list[RunEvent]:
     events = []
+    sent = status.conditions.get(DELIVERED_CONDITION)
+    if sent and not sent.status and sent.reason in ("DeadLettered", "SinkGone"):
+        events.append(RunEvent(True, "AnomaliesNotDelivered", sent.message))
     if status.failed:
         reasons = ", ".join(
             f"{times} {reason.removeprefix('Failed/')}"

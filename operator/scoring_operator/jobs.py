@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scoring_operator import labels
@@ -34,6 +34,7 @@ from scoring_operator.pods import Place, pod_manifest
 from scoring_operator.resource import GROUP, KIND, Run
 from scoring_operator.resource import VERSION as API_VERSION
 from scoring_operator.settings import Runtime, Stages, Store
+from scoring_operator.sinks import Sink, sinks_order
 from scoring_operator.spec import Spec
 
 SENSORS_KEY, LIST_KEY = "names", "list"
@@ -47,6 +48,7 @@ class Preparation:
     resolve: Json
     left: Left | None
     until: datetime | None
+    only: str = ""  # a table: of what is resolved, the sensors that it names
 
 
 def preparation(spec: Spec, sensors: InStore | None, until: datetime | None) -> Preparation:
@@ -57,12 +59,12 @@ def preparation(spec: Spec, sensors: InStore | None, until: datetime | None) -> 
         left = sensors.left
         return Preparation(left_order(left.uid, left.sha256), left, until)
     if spec.sensors.table:
-        return Preparation({"table": spec.sensors.table}, None, until)
+        return Preparation({"table": spec.sensors.table}, None, until, spec.sensors.only)
     if spec.sensors.discover is None:
         raise AssertionError("what is in the store is a table, or is to be discovered")
     source = spec.sensors.discover
     told = {"from": source.of} | ({"prefix": source.prefix} if source.prefix else {})
-    return Preparation({"discover": told}, None, until)
+    return Preparation({"discover": told}, None, until, spec.sensors.only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Means:
     store: Store
     runtime: Runtime
     stages: Stages
+    sinks: tuple[Sink, ...] = ()
 
 
 def scoring_job(run: Run, spec: Spec, means: Means, chunk: Chunk, incarnation: int) -> Json:
@@ -97,7 +100,7 @@ def prepare_job(run: Run, spec: Spec, means: Means, wanted: Preparation, incarna
     marks = {**_marks(run), labels.STAGE: labels.PREPARE_STAGE, labels.INCARNATION: str(incarnation)}
     order = prepare_order(run, spec, means.store, wanted, incarnation)
     mounted = {"decisions": left_config_map_name(run)} if wanted.left else {}
-    pod = _stage_pod(means, order, mounted)
+    pod = _stage_pod(means, Place.stage(means.stages), order, mounted)
     return _job(run, spec, prepare_job_name(run.name, run.uid, incarnation), marks, pod)
 
 
@@ -108,12 +111,17 @@ def publish_job(
     marks = {**_marks(run), labels.STAGE: labels.PUBLISH_STAGE, labels.INCARNATION: str(incarnation)}
     order = publish_order(run, spec, means.store, sensors, incarnation)
     mounted = _mounted(run, _everything(sensors)) | {"decisions": decisions_config_map_name(run)}
-    pod = _stage_pod(means, order, mounted)
+    place = Place.stage(means.stages)
+    if means.sinks:
+        told, secrets = sinks_order(means.sinks)
+        order |= {"sinks": told} | ({"schedule": run.schedule} if run.schedule else {})
+        signs_in = any(sink.workload_identity for sink in means.sinks)
+        place = replace(place, secrets=secrets, workload_identity=signs_in)
+    pod = _stage_pod(means, place, order, mounted)
     return _job(run, spec, publish_job_name(run.name, run.uid, incarnation), marks, pod)
 
 
-def _stage_pod(means: Means, order: Json, mounted: dict[str, str]) -> Json:
-    place = Place.stage(means.stages)
+def _stage_pod(means: Means, place: Place, order: Json, mounted: dict[str, str]) -> Json:
     return pod_manifest(means.store, means.runtime, place, order, order["perAttemptSeconds"], mounted)
 
 
@@ -160,6 +168,8 @@ def prepare_order(run: Run, spec: Spec, store: Store, wanted: Preparation, incar
     seconds = spec.timeouts.prepare
     if wanted.resolve:
         order["resolve"] = wanted.resolve
+    if wanted.only:
+        order["only"] = wanted.only
     if spec.wait_for and wanted.until:
         order["waitFor"] = wait_order(spec.wait_for.marker, wanted.until, spec.wait_for.on_timeout)
         seconds += spec.wait_for.timeout
@@ -174,6 +184,7 @@ def publish_order(
         "perAttemptSeconds": spec.timeouts.publish,
         "stage": "Publish",
         "decisions": DECISIONS_FILE,
+        **({"part": True} if spec.sensors.part else {}),
     }
 
 

@@ -32,6 +32,14 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class SecretKey:
+    """One key of a Secret in the run's namespace; the operator itself never reads it."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
 class StoreVolume:
     """A store that is a volume: a claim in the run's namespace, and the folder in it that is the store."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scoring_operator.contract import CONTAINER, Json, arguments
-from scoring_operator.mounts import Mounts, pod_volumes
+from scoring_operator.mounts import Mounts, SecretKey, pod_volumes
 from scoring_operator.settings import Runtime, Stages, Store
 from scoring_operator.spec import Template
 
@@ -35,6 +35,8 @@ class Place:
     affinity: Mapping[str, Any] = field(default_factory=dict)
     topology_spread: tuple[Mapping[str, Any], ...] = ()
     mounts: Mounts = field(default_factory=Mounts)
+    secrets: Mapping[str, SecretKey] = field(default_factory=dict)  # by the variable that holds it
+    workload_identity: bool = False  # beside what the store wants
 
     @classmethod
     def scoring(cls, runtime: Runtime, template: Template) -> Place:
@@ -69,7 +71,8 @@ def pod_manifest(
     store: Store, runtime: Runtime, place: Place, order: Json, seconds: int, config_maps: Mapping[str, str]
 ) -> Json:
     """A Job's pod template. `order` may take `seconds`; `config_maps` are mounted by their folder's name."""
-    identity = {"azure.workload.identity/use": "true"} if store.workload_identity else {}
+    signs_in = store.workload_identity or place.workload_identity
+    identity = {"azure.workload.identity/use": "true"} if signs_in else {}
     return {
         "metadata": {
             "labels": {**place.labels, **identity},
@@ -182,4 +185,8 @@ def _environment(store: Store, runtime: Runtime, place: Place) -> list[Json]:
         }
     if store.connection_string_file:
         environment["AZURE_STORAGE_CONNECTION_STRING_FILE"] = {"value": store.connection_string_file.path}
+    for name, key in place.secrets.items():
+        # Without the Secret the pod starts all the same: a sink that cannot be signed in to fails no run.
+        wanted = {"name": key.name, "key": key.key, "optional": True}
+        environment[name] = {"valueFrom": {"secretKeyRef": wanted}}
     return [{"name": name, **value} for name, value in environment.items()]

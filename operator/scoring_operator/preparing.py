@@ -15,13 +15,28 @@ from scoring_operator.contract import PrepareMessage
 from scoring_operator.decision import Decision, Prepare, Situation
 from scoring_operator.ending import wait_until
 from scoring_operator.outcomes import prepared
-from scoring_operator.phases import failed, readings_waited_for, running, suspended, waiting_for_readings
+from scoring_operator.phases import (
+    ended,
+    failed,
+    readings_waited_for,
+    running,
+    suspended,
+    waiting_for_readings,
+)
 from scoring_operator.pins import look_is_due
 from scoring_operator.records import PREPARES
 from scoring_operator.scoring import score
 from scoring_operator.spec import Spec
 from scoring_operator.staging import Again, GivenUp, Make, Over, StageJob, Still, follow
-from scoring_operator.status import PREPARE, SCORE, Pinned, Status, Stopwatch
+from scoring_operator.status import (
+    COMPLETE_CONDITION,
+    PREPARE,
+    SCORE,
+    Pinned,
+    Status,
+    Stopwatch,
+    Verdict,
+)
 from scoring_operator.tally import record_prepared
 
 SAID_BY_PODS = ("InvalidSensors", "ReadingsNotReady")  # reasons that say what is wrong with the run itself
@@ -89,6 +104,8 @@ def _done(
         if message.sensors is None:
             return _unprepared(at, status, "PodFailed", "it says nothing of the sensors that it was to find")
         found = message.sensors
+        if not found.total:
+            return _nothing_to_score(at, spec, status, message)
         status = replace(status, pinned=Pinned(found.total, found.sha256, "", found.shards))
         try:
             listed = stored_chunks(status, spec) or listed
@@ -106,6 +123,15 @@ def _done(
         pending_since=None,
     )
     return score(at, spec, status, listed)
+
+
+def _nothing_to_score(at: Situation, spec: Spec, status: Status, message: PrepareMessage) -> Decision:
+    """The end of a run of which nothing is left: none of its sensors is in `sensors.only`."""
+    if not spec.sensors.only:
+        return _unprepared(at, status, "PodFailed", "it found no sensors; wanted at least one")
+    status = readings_waited_for(at, status, message.waited)
+    why = f"none of the sensors is in {spec.sensors.only}: there was nothing to score"
+    return ended(at, status, Verdict(COMPLETE_CONDITION, "AllSucceeded", why))
 
 
 def _unprepared(at: Situation, status: Status, reason: str, why: str, own: tuple[str, ...] = ()) -> Decision:

@@ -8,11 +8,12 @@ when it has published, or failed for good, does the run end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from scoring_operator.chunks import Chunks
-from scoring_operator.contract import Json, clean
+from scoring_operator.contract import REASON, Json, Sent, clean
 from scoring_operator.decision import Decision, Publish, Situation
 from scoring_operator.outcomes import published
 from scoring_operator.phases import ended, running, suspended
@@ -20,7 +21,14 @@ from scoring_operator.pins import keep_pinned
 from scoring_operator.records import PUBLISHES
 from scoring_operator.spec import Spec
 from scoring_operator.staging import Again, GivenUp, Make, Over, StageJob, follow
-from scoring_operator.status import FAILED_CONDITION, MESSAGE_LIMIT, PUBLISH, Status, Verdict
+from scoring_operator.status import (
+    DELIVERED_CONDITION,
+    FAILED_CONDITION,
+    MESSAGE_LIMIT,
+    PUBLISH,
+    Status,
+    Verdict,
+)
 from scoring_operator.tally import record_published
 
 DECISIONS_VERSION = 1
@@ -61,6 +69,10 @@ def publish(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> Decisi
             if outcome.message is None:
                 decision = _unpublished(at, status, outcome.failure)
             else:
+                if spec.sinks:
+                    status = at.having(
+                        status, DELIVERED_CONDITION, *delivered(spec.sinks, outcome.message.sinks)
+                    )
                 decision = ended(at, status, _verdict(status))
             return replace(decision, published=outcome, notes=notes)
 
@@ -91,6 +103,33 @@ def left_by(status: Status, chunks: Chunks) -> Json:
             if f.state == "Failed"
         ],
     }
+
+
+def delivered(wanted: Sequence[str], sent: Mapping[str, Sent]) -> tuple[bool, str, str]:
+    """Whether a run's sinks have what they were to have, a reason, and the numbers in words."""
+    told = [(name, sent.get(name)) for name in wanted]
+    words = "; ".join(f"{name}: {_told(of)}" for name, of in told)
+    if any(of is None for _, of in told):
+        return False, "SinkGone", words
+    reasons = [of.reason.partition(":")[0] for _, of in told if of and (of.deadlettered or of.reason)]
+    if any(of.deadlettered for _, of in told if of):
+        return False, "DeadLettered", words
+    if reasons:
+        return False, reasons[0] if REASON.fullmatch(reasons[0]) else "NotDelivered", words
+    return True, "Delivered" if any(of.delivered for _, of in told if of) else "NothingToSend", words
+
+
+def _told(sent: Sent | None) -> str:
+    if sent is None:
+        return "not sent to, it is offered to this namespace no more"
+    counts = {
+        "delivered": sent.delivered,
+        "dead letters": sent.deadlettered,
+        "suppressed": sent.suppressed,
+        "skipped": sent.skipped,
+    }
+    words = ", ".join(f"{number} {what}" for what, number in counts.items() if number) or "nothing to send"
+    return f"{words} ({sent.reason})" if sent.reason else words
 
 
 def _unpublished(at: Situation, status: Status, why: str) -> Decision:

@@ -15,7 +15,7 @@ Refusal = tuple[str, str]  # a reason, and the sentence that names field, found 
 
 def refusal(at: Situation, spec: Spec) -> Refusal | None:
     """Why the run can never be done, if so."""
-    return _store(at, spec) or _runtime(at, spec) or _list(at)
+    return _store(at, spec) or _runtime(at, spec) or _sinks(at, spec) or _list(at)
 
 
 def _store(at: Situation, spec: Spec) -> Refusal | None:
@@ -35,6 +35,15 @@ def _runtime(at: Situation, spec: Spec) -> Refusal | None:
         return None  # what was allowed when the run began stays so for it
     why = template_refusal(spec.template, runtimes[spec.runtime])
     return ("TemplateRefused", f"spec.template.{why}") if why else None
+
+
+def _sinks(at: Situation, spec: Spec) -> Refusal | None:
+    namespace, sinks = at.run.namespace, at.settings.sinks
+    offered = sorted(name for name, sink in sinks.items() if sink.offered_to(namespace))
+    unknown = [name for name in spec.sinks if name not in offered]
+    if not unknown or at.run.status.begun:  # no sink ends a run that goes on: it is told at its end
+        return None
+    return "UnknownSink", f"spec.sinks has {unknown[0]!r}; {_wanted(namespace, offered)}"
 
 
 def _list(at: Situation) -> Refusal | None:

@@ -113,6 +113,15 @@ class Section:
                 raise SettingsError(f"{self.path}.{key}.{name}: {error}") from None
         return texts
 
+    def real(self, key: str) -> float | None:
+        """A number, if there is one."""
+        value = self._take(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+            raise self._refuse(key, value, "a number")
+        return float(value)
+
     def decimal(self, key: str) -> Decimal:
         """A decimal number such as 0.045, not negative; 0 when missing."""
         value = self._take(key)

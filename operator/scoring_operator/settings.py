@@ -6,6 +6,7 @@ not choose image, identity, nodes or storage account.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,25 +20,19 @@ from scoring_operator.mounts import (
     STORE_FOLDER,
     Mounts,
     SecretFile,
+    SecretKey,
     StoreVolume,
     runtime_mounts,
     secret_file,
     store_volume,
 )
 from scoring_operator.sections import Section, SettingsError
+from scoring_operator.sinks import Sink, sink
 
 __all__ = ["Settings", "SettingsError", "load", "parse"]
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-
-
-@dataclass(frozen=True)
-class SecretKey:
-    """One key of a Secret in the run's namespace; the operator itself never reads it."""
-
-    name: str
-    key: str
 
 
 @dataclass(frozen=True)
@@ -208,6 +203,7 @@ class Settings:
     lease: LeaseSettings = LeaseSettings()
     http: Http = Http()
     timing: Timing = Timing()
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
 
 
 def load(path: Path) -> Settings:
@@ -234,6 +230,7 @@ def parse(data: object) -> Settings:
         lease=_lease(top.section("lease")),
         http=Http(port=_one(top.section("http"), "port", Http.port, 0, 65535)),
         timing=_timing(top.section("timing")),
+        sinks=top.named("sinks", _sink),
     )
     top.end()
     if settings.budget_per_day and not settings.currency:
@@ -314,6 +311,12 @@ def _runtime(name: str, section: Section) -> Runtime:
     )
     section.end()
     return runtime
+
+
+def _sink(name: str, section: Section) -> Sink:
+    if not re.fullmatch(_LABEL, name):
+        raise SettingsError(f"{section.path}: wanted a name of lower-case letters, digits and -")
+    return sink(name, section)
 
 
 def _node(section: Section) -> NodeCost | None:

@@ -6,7 +6,7 @@ or a number of Jobs, and an object may have been stored under an older schema.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -21,6 +21,7 @@ from scoring_operator.contract import (
     Output,
     ReadingsSource,
     check_apart,
+    check_capture,
     check_template,
     default_marker,
 )
@@ -29,6 +30,7 @@ from scoring_operator.times import parse_time
 Policy = Literal["Skip", "Fail"]
 OnExceeded = Literal["Continue", "StopNew", "Abort"]
 ConcurrencyPolicy = Literal["Allow", "Queue", "Forbid", "Replace"]
+MAX_SINKS = 8
 Share = int | str  # a number of sensors, or a percentage such as "5%"
 
 
@@ -61,6 +63,12 @@ class SensorSource:
     failed_of_uid: str = ""
     table: str = ""
     discover: Discover | None = None
+    only: str = ""  # a table: of those in the store, the ones that it names
+
+    @property
+    def part(self) -> bool:
+        """Whether these are some of a window's sensors, after a run of all of them."""
+        return bool(self.only or self.failed_of)
 
     @property
     def in_store(self) -> bool:
@@ -137,6 +145,7 @@ class Spec:
     job_ttl_seconds: int
     wait_for: WaitFor | None = None
     failed_ttl_seconds: int | None = None  # of a run that ended Failed; None: ttl_seconds
+    sinks: tuple[str, ...] = ()  # where its anomalies are sent
 
 
 def allowed(share: Share, total: int) -> int:
@@ -171,8 +180,11 @@ def parse_spec(body: Json) -> Spec:
         job_ttl_seconds=int(body["jobTTLSecondsAfterFinished"]),
         wait_for=_wait_for(body["readings"]),
         failed_ttl_seconds=body.get("ttlSecondsAfterFailed"),
+        sinks=_sinks(body.get("sinks") or ()),
     )
     besides = {spec.sensors.table: "the table"} if spec.sensors.table else {}
+    if spec.sensors.only:
+        besides[spec.sensors.only] = "the table of those that changed"
     if spec.wait_for:
         besides[spec.wait_for.marker] = "the marker"
     check_apart(spec.output.path, spec.readings.path, spec.model.path, besides)
@@ -184,21 +196,33 @@ def _sensors(body: Json) -> SensorSource:
         return SensorSource(names=tuple(body["names"]))
     if "failedOf" in body:
         return SensorSource(failed_of=body["failedOf"]["name"], failed_of_uid=body["failedOf"]["uid"])
+    only = body["only"]["path"] if "only" in body else ""
+    if only:
+        check_template("table", only)
     if "table" in body:
         check_template("table", body["table"]["path"])
-        return SensorSource(table=body["table"]["path"])
+        return SensorSource(table=body["table"]["path"], only=only)
     if "discover" in body:
         told = body["discover"]
-        return SensorSource(discover=Discover(told["from"], told.get("prefix", "")))
+        return SensorSource(discover=Discover(told["from"], told.get("prefix", "")), only=only)
     return SensorSource(config_map=body["configMapRef"]["name"], key=body["configMapRef"]["key"])
+
+
+def _sinks(body: Sequence[str]) -> tuple[str, ...]:
+    if len(body) > MAX_SINKS or len(set(body)) != len(body):
+        raise ContractError(f"sinks has {len(body)} names; wanted at most {MAX_SINKS}, each once")
+    return tuple(body)
 
 
 def _wait_for(readings: Json) -> WaitFor | None:
     body = readings.get("waitFor")
     if body is None:
         return None
-    marker = body.get("marker") or default_marker(readings["path"])
-    check_template("marker", marker)
+    captured = readings.get("layout") == "capture"
+    # Capture leaves no marker: its own template says that its files are waited for.
+    marker = body.get("marker") or (readings["path"] if captured else default_marker(readings["path"]))
+    if not captured or marker != readings["path"]:
+        check_template("marker", marker)
     return WaitFor(marker, int(body["timeoutSeconds"]), body.get("onTimeout", "Score"))
 
 
@@ -211,7 +235,10 @@ def _model(body: Json) -> ModelSource:
 
 
 def _readings(body: Json) -> ReadingsSource:
-    check_template("readings", body["path"])
+    if body.get("layout") == "capture":
+        check_capture(body["path"])
+    else:
+        check_template("readings", body["path"])
     columns = body.get("columns") or {}
     default = ReadingsSource(body["path"])
     source = ReadingsSource(
@@ -225,7 +252,12 @@ def _readings(body: Json) -> ReadingsSource:
         ),
         time_zone=body.get("timeZone", default.time_zone),
         ambiguous_times=body.get("ambiguousTimes", default.ambiguous_times),
+        late_seconds=int(body.get("lateSeconds", default.late_seconds)),
     )
+    if source.layout == "capture" and source.format == "Parquet":
+        raise ContractError("readings.format is Parquet; wanted what events' bodies are, JSON or CSV")
+    if source.layout != "capture" and "lateSeconds" in body:
+        raise ContractError("readings.lateSeconds is there; wanted it only with readings.layout capture")
     if source.layout == "asa" and "{HH}" not in source.path:
         raise ContractError("readings.layout is asa; wanted a readings.path with {HH}")
     return source

@@ -24,6 +24,7 @@ PHASES = (PENDING, WAITING, RUNNING, SUSPENDED, SUCCEEDED, FAILED)
 COMPLETE_CONDITION, FAILED_CONDITION = "Complete", "Failed"
 SUSPENDED_CONDITION, BLOCKED_CONDITION, WAITING_CONDITION = "Suspended", "Blocked", "Waiting"
 READINGS_CONDITION = "WaitingForReadings"
+DELIVERED_CONDITION = "AnomaliesDelivered"
 PREPARE, SCORE, PUBLISH, DONE = "Prepare", "Score", "Publish", "Done"  # stages, in their order
 
 

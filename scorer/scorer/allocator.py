@@ -8,17 +8,34 @@ of all its work. Kept are at most 16 MiB a heap beyond what is used.
 from __future__ import annotations
 
 # mallopt(3)
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENAS = -1, -3, -8
 KEPT_BYTES = 16 * 1024 * 1024
 SINGLE_BYTES = 4 * 1024 * 1024
 """A larger block is the system's, and goes back to it: a large sensor leaves nothing behind."""
 
 
+LARGE_BYTES = 1024 * 1024
+ARENAS = 2
+
+
+def give_back_large_blocks() -> None:
+    """For a process that runs for long, with few large arrays: what they leave is the system's at once.
+
+    By default the C library takes blocks of up to 32 MiB from heaps of its own after the first of them was
+    freed, and has such heaps for each thread: they stay, mostly empty.
+    """
+    _told((_TRIM_THRESHOLD, KEPT_BYTES), (_MMAP_THRESHOLD, LARGE_BYTES), (_ARENAS, ARENAS))
+
+
 def keep_freed_memory() -> None:
     """For a process that works on many sensors; nothing where the C library has no such settings."""
+    _told((_TRIM_THRESHOLD, KEPT_BYTES), (_MMAP_THRESHOLD, SINGLE_BYTES))
+
+
+def _told(*settings: tuple[int, int]) -> None:
     import ctypes  # here: numpy has loaded it by then
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(_MMAP_THRESHOLD, SINGLE_BYTES)
+        for setting in settings:
+            mallopt(*setting)

@@ -22,6 +22,7 @@ COMMANDS = (
     "scorer.commands.score",
     "scorer.commands.report",
     "scorer.commands.verify",
+    "scorer.commands.changes",
 )
 """Modules with `add(subparsers)`. They import what they need when they run: help comes at once."""
 

@@ -64,12 +64,19 @@ def fingerprint(
     made_from = {
         "window": [utc_text(window.start), utc_text(window.end)],
         "readings": readings,
-        "read": {**source._asdict(), "path": "", "columns": source.columns._asdict()},
+        "read": _read(source),
         "model": model_sha256,
         "written": [output.format, output.layout],
         "format": PREDICTIONS_FORMAT,
     } | ({} if threshold is None else {"threshold": float(threshold)})
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _read(source: ReadingsSource) -> dict[str, Any]:
+    """How files are read: not which, of that `readings` tell."""
+    told = {**source._asdict(), "path": "", "columns": source.columns._asdict()}
+    del told["late_seconds"]
+    return told
 
 
 def prediction_metadata(

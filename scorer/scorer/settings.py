@@ -26,6 +26,12 @@ class Settings(NamedTuple):
     """For a plugin to load one model or to score one window. The runner's own default where it is not set."""
     hub_connection_string: str | None = None
     """Of the Event Hubs namespace that simulated events go to."""
+    sinks: Mapping[str, str] = {}
+    """What a work order's sinks name: their secrets, and the identity that they sign in by."""
+
+
+_IDENTITY = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
+"""What the workload identity webhook puts into pods."""
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -36,6 +42,11 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         plugins=_plugins(environment.get("SENSORSCORE_PLUGINS", "")),
         plugin_seconds=_seconds("SENSORSCORE_PLUGIN_SECONDS", environment),
         hub_connection_string=environment.get("EVENTHUB_CONNECTION_STRING") or None,
+        sinks={
+            name: value
+            for name, value in environment.items()
+            if name.startswith("SENSORSCORE_SINK_") or name in _IDENTITY
+        },
     )
 
 

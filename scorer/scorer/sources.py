@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from scorer.contract.outcome import SensorError
 from scorer.contract.paths import ANY, is_shared, readings_paths
-from scorer.contract.work import ASA, ReadingsSource
+from scorer.contract.work import ASA, CAPTURE, ReadingsSource
 from scorer.storage import (
     ConflictError,
     Entry,
@@ -193,11 +193,14 @@ class Sources:
         wanted: list[tuple[str, Entry | None]] = []
         absent: list[str] = []
         held = 0
-        for path in self._paths(""):
-            listed = self._matching(path)
-            wanted += [(path, None)] if listed is None else [(entry.path, entry) for entry in listed]
-            if listed == []:
-                absent.append(path)
+        if self._source.layout == CAPTURE:
+            wanted, absent = self._captured()
+        else:
+            for path in self._paths(""):
+                listed = self._matching(path)
+                wanted += [(path, None)] if listed is None else [(entry.path, entry) for entry in listed]
+                if listed == []:
+                    absent.append(path)
         asks: list[Callable[[], SharedFile | None]] = []
         for path, entry in wanted:
             held += entry.size if entry else WHOLE_BYTES
@@ -206,6 +209,13 @@ class Sources:
         files = together(asks)
         absent += [path for (path, _), file in zip(wanted, files, strict=True) if file is None]
         return Found(tuple(file for file in files if file), tuple(absent), self._sensors)
+
+    def _captured(self) -> tuple[list[tuple[str, Entry | None]], list[str]]:
+        """The files that Event Hubs Capture has written of the window, by time; else their template."""
+        from scorer.captured import captured, span_of_files  # here: few windows are read so
+
+        found = captured(self._store, self._source.path, *span_of_files(self._source, self._span))
+        return [(each.entry.path, each.entry) for each in found], [] if found else [self._source.path]
 
     def _shared_file(self, path: str, entry: Entry | None, whole: bool) -> SharedFile | None:
         """The file, with its bytes if it is to be held whole; None if there is none."""

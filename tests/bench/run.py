@@ -14,6 +14,8 @@ import cluster_runs
 import cold_start
 import guard_rates
 import image_size
+import ingest_memory
+import ingest_stream
 import ingest_window
 import pack_100x10k
 import pack_1000
@@ -27,6 +29,8 @@ from figures import Figure, show, write
 BENCHES: dict[str, Callable[[], Sequence[Figure]]] = {
     "cold-start": cold_start.measure,
     "guard": guard_rates.measure,
+    "ingest": ingest_stream.measure,
+    "ingest-memory": ingest_memory.measure,
     "ingest-window": ingest_window.measure,
     "pack-100x10k": pack_100x10k.measure,
     "pack-1000-azurite": pack_1000.measure,

@@ -91,16 +91,27 @@ def test_what_is_left_out_has_the_processs_own_defaults(render: Render) -> None:
 
 def test_every_key_of_the_settings_reaches_the_process(render: Render) -> None:
     given = yaml.safe_load(settings_file(render(VARIANTS["ingest whole"])))
-    keys = ("mapping", "window", "columns", "ordering", "maxSensors", "landing", "folder", "rates")
+    keys = (
+        "mapping",
+        "window",
+        "columns",
+        "ordering",
+        "maxSensors",
+        "corrections",
+        "landing",
+        "folder",
+        "rates",
+    )
     assert {key: given[key] for key in keys} == {key: INGEST_WHOLE[key] for key in keys}
     assert given["deadLetters"] is None
-    assert given["hub"] == {"name": "readings", "consumerGroup": "sensorscore"}
+    hub = {"name": "readings", "consumerGroup": "sensorscore", "start": "2026-01-01T12:00:00Z"}
+    assert given["hub"] == hub
     assert given["store"] == {"url": "azure://account/container"}
     parsed_ = parsed(render(VARIANTS["ingest whole"]))
     assert (parsed_.dead_letters, parsed_.engine.ordering.early) == ("", None)
 
 
-@pytest.mark.parametrize("section", ["mapping", "window", "ordering", "landing", "rates"])
+@pytest.mark.parametrize("section", ["mapping", "window", "ordering", "corrections", "landing", "rates"])
 def test_values_and_process_know_the_same_keys(section: str) -> None:
     base = {"hub": {"name": "a"}, "store": {"url": "memory://a"}}
     base |= {key: INGEST[key] for key in ("mapping", "window", "columns")}
@@ -109,6 +120,19 @@ def test_values_and_process_know_the_same_keys(section: str) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     form = schema["definitions"][f"ingest{section.capitalize()}"]
     assert set(form["properties"]) == set(str(refused.value).partition("wanted ")[2].split(", "))
+
+
+def test_a_path_pattern_of_stream_analytics_reaches_the_process(render: Render) -> None:
+    pattern = {"path": "logs/{date}/{time}", "dateFormat": "YYYY-MM-DD", "timeFormat": "HH"}
+    landing = parsed(render(with_ingest(landing=pattern))).landing
+    assert landing.template("PerSensor") == "logs/{yyyy}-{MM}-{dd}/{HH}/{sensor}.parquet"
+
+
+@pytest.mark.parametrize("start", ["Oldest", "Newest", "2026-01-01T12:00:00Z", "2026-01-01T12:00:00+01:00"])
+def test_where_reading_begins_reaches_the_process_as_text(render: Render, start: str) -> None:
+    manifests = render(with_ingest(hub={**INGEST["hub"], "start": start}))
+    assert yaml.safe_load(settings_file(manifests))["hub"]["start"] == start
+    assert parsed(manifests).hub.start == start.replace("12:00:00+01:00", "11:00:00Z")
 
 
 def test_a_store_of_its_own_endpoint_is_told_so(render: Render) -> None:
@@ -140,7 +164,7 @@ def test_it_signs_in_by_workload_identity_without_a_kubernetes_token(render: Ren
         False,
         False,
     )
-    assert set(environment(manifests)) == {"OPENBLAS_NUM_THREADS"}
+    assert set(environment(manifests)) == {"OPENBLAS_NUM_THREADS", "SENSORSCORE_REPLICA"}
 
 
 def test_its_secrets_are_where_the_process_reads_them(render: Render) -> None:

@@ -33,6 +33,7 @@ INGEST_WHOLE = {
     "hub": {
         "name": "readings",
         "consumerGroup": "sensorscore",
+        "start": "2026-01-01T12:00:00Z",
         "connectionStringSecret": {"name": "hub", "key": "connection-string"},
     },
     "store": "vault",
@@ -52,13 +53,14 @@ INGEST_WHOLE = {
     "ordering": {
         "by": "Event",
         "lateArrival": "1h",
-        "onLateArrival": "Drop",
+        "onLateArrival": "Correct",
         "outOfOrder": "8s",
         "onOutOfOrder": "Drop",
         "earlyArrival": None,
         "idleAfter": "5m",
     },
     "maxSensors": 1_000_000,
+    "corrections": {"horizon": "3d", "every": "1h"},
     "landing": {
         "format": "CSV",
         "layout": "Sharded",
@@ -66,10 +68,15 @@ INGEST_WHOLE = {
         "shardRows": 50_000_000,
     },
     "deadLetters": "",
+    "raw": {
+        "path": "raw/{PartitionId}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{Second}",
+        "every": "1m",
+        "bytes": "10MiB",
+    },
     "folder": "kept/ingest",
     "rates": {
         **{"commit": "20s", "land": "6s", "monitor": "30s", "stall": "4m", "allowance": "0s"},
-        **{"balance": "20s", "claim": "2m", "batch": 1_000, "prefetch": 10_000},
+        **{"balance": "20s", "expire": "1m", "claim": "2m", "batch": 1_000, "prefetch": 10_000},
     },
     "serviceAccount": {"name": "landing", "annotations": {"a": "b"}},
     "nodeSelector": {"a": "b"},

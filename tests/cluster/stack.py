@@ -175,7 +175,7 @@ class Stack:
     def kill_operator(self) -> None:
         """SIGKILL to the operator's process; Kubernetes starts its container again."""
         ours = cgroups.processes(Places.here().name)  # another checkout's operator is not ours to kill
-        pids = [pid for pid, words in _processes() if "scoring_operator" in words and pid in ours]
+        pids = [pid for pid, words in processes() if "scoring_operator" in words and pid in ours]
         assert pids, "no operator runs"
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -190,7 +190,7 @@ class Stack:
     def scorers(self, run: str) -> list[int]:
         """The run's scoring processes."""
         uid = self.get("scoringrun", run)["metadata"]["uid"]
-        return [pid for pid, words in _processes() if "scorer" in words and uid in " ".join(words)]
+        return [pid for pid, words in processes() if "scorer" in words and uid in " ".join(words)]
 
     def take_pod(self, run: str, politely: bool) -> str:
         """Take the run's pod away as a drain does, by the eviction API, or by hand; its name."""
@@ -222,7 +222,8 @@ class Stack:
         return pq.read_table(pa.BufferReader(data))
 
 
-def _processes() -> Iterator[tuple[int, list[str]]]:
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """Pids and words of all Python programs of this machine."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):

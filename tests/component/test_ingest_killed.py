@@ -68,7 +68,14 @@ def test_readings_are_the_same_however_often_the_process_is_killed(tmp_path: Pat
         chance = random.Random(kills)  # noqa: S311 (chance, not a secret)
         folder = tmp_path / str(kills)
         folder.mkdir()
-        rates = {"commit": "50ms", "land": "100ms", "balance": "300ms", "claim": "1s", "prefetch": 300}
+        rates = {
+            "commit": "50ms",
+            "land": "100ms",
+            "balance": "300ms",
+            "expire": "1s",
+            "claim": "1s",
+            "prefetch": 300,
+        }
         more = told(rates=rates, store={"url": folder.as_uri()})
         settings = tmp_path / f"{kills}.yaml"
         settings.write_text(yaml.safe_dump(more))

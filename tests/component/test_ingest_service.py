@@ -197,6 +197,22 @@ async def test_tags_of_deliveries_do_not_pile_up(hubs: EventHubs) -> None:
         assert forget_tags(service._client, "0") == 0
 
 
+async def test_a_client_that_keeps_tags_elsewhere_is_told_of_once_and_read_on(
+    hubs: EventHubs, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scorer.ingest.consumer.forget_tags", lambda *_: -1)
+    monkeypatch.setattr("scorer.ingest.consumer.STRANGE", 2)
+    fleet = Fleet(hubs)
+    fleet.fill(10)
+    async with fleet.replica() as service:
+        for wanted in (29, 59, 89, 119):
+            await until(
+                lambda wanted=wanted: [p.sequence for p in service.consumer.partitions] == [wanted] * 2
+            )
+            fleet.fill(10)
+    assert capfd.readouterr().out.count("azure-eventhub is not known") == 1
+
+
 async def test_probes_and_metrics_answer(hubs: EventHubs) -> None:
     fleet = Fleet(hubs)
     service, stop, work = fleet.start()

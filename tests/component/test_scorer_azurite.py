@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,21 @@ def test_azure_keeps_its_promises(promise: Callable[[Store], None], store: Store
 def test_a_container_is_made_once(container: Container) -> None:
     azurite = container.azurite
     assert not create_store(container.url, azurite.endpoint, True, azurite.connection_string)
+
+
+def test_corrected_hours_are_found_by_the_metadata_of_their_lists(
+    container: Container, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command of a schedule's pod, which begins with a look at the clock: so an hour that is over."""
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    folder = f"{end - timedelta(hours=1):in/%Y/%m/%d/%H}"
+    store.put(f"{folder}/_corrected.csv", b"sensor\na\n", {"count": "7"})
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", container.azurite.connection_string)
+    asked = ["--readings=in/{yyyy}/{MM}/{dd}/{HH}/*.parquet", "--horizon=86400"]
+    where = ["--store", container.url, "--endpoint", container.azurite.endpoint, "--allow-http"]
+    assert main(["changes", *where, *asked, "--to", str(tmp_path / "changes.json")]) == 0
+    told = json.loads((tmp_path / "changes.json").read_bytes())
+    assert told == {"v": 1, "error": "", "changes": [{"end": f"{end:%Y-%m-%dT%H:%M:%SZ}", "count": 7}]}
 
 
 def test_names_that_urls_must_escape(store: Store) -> None:

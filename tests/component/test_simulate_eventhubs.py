@@ -23,6 +23,7 @@ from scorer.simulate.readings import fleet_sensors
 from scorer.simulate.send import Clock, Hub, SendError, Sent, Wall, send
 from scorer.simulate.settings import SECOND, Fleet, Network, Plan
 from scorer.simulate.simulation import simulation
+from token_endpoints import CLIENT, FEDERATED, TENANT, Azure
 
 PLAN = Plan(
     seed=5,
@@ -237,6 +238,46 @@ async def test_a_hub_that_is_not_there_is_said_at_once(name: str | None, said: s
             AT_ONCE,
             hands.wall(),
         )
+    assert hands.slept == []
+
+
+def an_identity(azure: Azure, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the workload identity webhook puts into a pod."""
+    file = folder / "token"
+    file.write_text(FEDERATED)
+    for name, value in {
+        "AZURE_CLIENT_ID": CLIENT,
+        "AZURE_TENANT_ID": TENANT,
+        "AZURE_FEDERATED_TOKEN_FILE": str(file),
+        "AZURE_AUTHORITY_HOST": azure.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+async def test_a_workload_s_identity_sends_without_a_connection_string(
+    hubs: EventHubs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = simulation(PLAN)
+    hub = Hub("", HUB, 2, f"{hubs.host}:{hubs.port}", tls=False)
+    with Azure() as azure:
+        an_identity(azure, tmp_path, monkeypatch)
+        done = await send(simulated.messages(), simulated.sensors, hub, AT_ONCE)
+        assert {each["scope"] for each in azure.asked} == {"https://eventhubs.azure.net//.default"}
+    assert done.messages == sum(map(len, wanted().values()))
+    assert by_device(await arrived(hubs, done.messages)) == wanted()
+
+
+async def test_an_identity_that_is_refused_is_said_at_once_and_without_its_secret(
+    hubs: EventHubs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated, hands = simulation(PLAN), Hands()
+    hub = Hub("", HUB, 1, f"{hubs.host}:{hubs.port}", tls=False)
+    with Azure() as azure:
+        an_identity(azure, tmp_path, monkeypatch)
+        azure.refusals = [(401, json.dumps({"error_description": "AADSTS700213: none\nTrace"}))] * 9
+        with pytest.raises(SendError, match="the endpoint answered 401 AADSTS700213: none") as refused:
+            await send(simulated.messages(), simulated.sensors, hub, AT_ONCE, hands.wall())
+    assert FEDERATED not in str(refused.value)
     assert hands.slept == []
 
 

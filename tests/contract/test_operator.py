@@ -26,6 +26,7 @@ from scoring_operator.contract import (
     Exit,
     Expected,
     PrepareMessage,
+    Sent,
     check_template,
     default_marker,
     is_sensor_name,
@@ -207,7 +208,9 @@ def run_of(work: Json) -> Run:
     names = {"onMissingReadings": work["onMissingReadings"], "onMissingModel": work["onMissingModel"]}
     seconds = work["perAttemptSeconds"]
     model = {key: value for key, value in work["model"].items() if key != "at"}
+    some = {"table": {"path": "fleet.csv"}, "only": {"path": "changed.csv"}}
     body = run_body(
+        **({"sensors": some} if work.get("part") else {}),
         window=work["window"],
         model=model,
         readings=work["readings"],
@@ -287,7 +290,7 @@ def test_preparing_orders_are_made_of_runs(case: Json) -> None:
     until = NOW + timedelta(seconds=900) if "waitFor" in case["work"] else None
     wanted = preparation(spec_of(run), source, until)
     order = prepare_order(run, spec_of(run), means().store, wanted, 0)
-    fields = ("stage", "resolve", "waitFor", "perAttemptSeconds", "sensors", "decisions")
+    fields = ("stage", "resolve", "only", "waitFor", "perAttemptSeconds", "sensors", "decisions")
     assert {field: order[field] for field in fields if field in order} == case["work"]
     assert parse_work_order(json.dumps(order)).stage == "Prepare"
 
@@ -346,7 +349,7 @@ def test_any_bytes_of_a_preparing_message_changed_are_refused_or_sound(data: st.
 def sound(read: PrepareMessage) -> None:
     """The run could be divided by it, and its status written."""
     if read.sensors is not None:
-        assert 0 < read.sensors.total <= 100_000
+        assert 0 <= read.sensors.total <= 100_000
         assert len(read.sensors.shards) <= 512
         assert not read.sensors.shards or sum(read.sensors.shards) == read.sensors.total
 
@@ -404,6 +407,7 @@ def test_what_a_publishing_pod_says_is_read(case: Json) -> None:
     assert (read.published.success or None, read.published.anomalies) == (said["success"], said["anomalies"])
     assert (read.guard.warnings, read.guard.notes) == (said["warnings"], said["notes"])
     assert [each.sensor for each in read.guard.samples] == [each["sensor"] for each in said["samples"]]
+    assert read.sinks == {name: Sent(**told) for name, told in said.get("sinks", {}).items()}
 
 
 @by_name(PUBLISHING["messages_refused"])

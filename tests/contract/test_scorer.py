@@ -34,6 +34,7 @@ from scorer.contract.publishing import (
     Decisions,
     Published,
     Sample,
+    Sent,
     encode_published,
     parse_decisions,
 )
@@ -156,6 +157,7 @@ def test_publishing_messages(vector: dict[str, Any]) -> None:
             wanted["warnings"],
             wanted["notes"],
             tuple(Sample(**sample) for sample in wanted["samples"]),
+            {name: Sent(**told) for name, told in wanted.get("sinks", {}).items()},
         )
         message = encode_published(header, published, wanted["stagesMs"])
     assert json.loads(message) == wanted
@@ -179,7 +181,7 @@ def test_preparing_orders(vector: dict[str, Any]) -> None:
             resolve = {"discover": {"from": of} | ({"prefix": prefix} if prefix else {})}
         case LeftSource():
             resolve = {"left": order.resolve._asdict()}
-    assert resolve == told.get("resolve", {})
+    assert (resolve, order.only) == (told.get("resolve", {}), told.get("only", ""))
     if order.wait_for is None:
         assert "waitFor" not in told
     else:
@@ -275,12 +277,14 @@ def as_work(order: WorkOrder) -> dict[str, Any]:
             columns=order.readings.columns._asdict(),
             timeZone=order.readings.time_zone,
             ambiguousTimes=order.readings.ambiguous_times,
+            lateSeconds=order.readings.late_seconds,
         ),
         "output": _told(**order.output._asdict()),
         "onMissingReadings": order.on_missing_readings,
         "onMissingModel": order.on_missing_model,
         "perAttemptSeconds": order.per_attempt_seconds,
         **_told(stage=order.stage, decisions=order.decisions),
+        **({"part": True} if order.part else {}),
     }
 
 
@@ -292,6 +296,7 @@ DEFAULTS = {
     "columns": {"time": "time", "sensor": "sensor", "features": {}},
     "timeZone": "UTC",
     "ambiguousTimes": "Reject",
+    "lateSeconds": 900,
     "shards": 1,
     "stage": "Score",
     "decisions": "",

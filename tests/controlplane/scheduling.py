@@ -55,8 +55,12 @@ class Scheduled:
 
     def mark(self, name: str) -> Json | None:
         """The data of the schedule's mark; None before there is one."""
+        return self.data(f"sensorscore-schedule-{name}")
+
+    def data(self, name: str) -> Json | None:
+        """That of a ConfigMap; None if there is none."""
         items = self.api.call("GET", PATHS["ConfigMap"].format(self.namespace))["items"]
-        found = [item["data"] for item in items if item["metadata"]["name"] == f"sensorscore-schedule-{name}"]
+        found = [item["data"] for item in items if item["metadata"]["name"] == name]
         return found[0] if found else None
 
     def write_mark(self, name: str, last: str) -> None:
@@ -67,10 +71,10 @@ class Scheduled:
             "POST", PATHS["ConfigMap"].format(self.namespace), body | {"data": {"lastWindowEnd": last}}
         )
 
-    def start(self, name: str, job: str) -> None:
+    def start(self, name: str, job: str, kind: str = "schedule") -> None:
         """`kubectl create job --from=cronjob/…`."""
         path = PATHS["CronJob"].format(self.namespace)
-        template = self.api.call("GET", f"{path}/sensorscore-schedule-{name}")["spec"]["jobTemplate"]
+        template = self.api.call("GET", f"{path}/sensorscore-{kind}-{name}")["spec"]["jobTemplate"]
         body = copy.deepcopy(template)
         body["metadata"] = {**body.get("metadata", {}), "name": job}
         self.api.call("POST", f"/apis/batch/v1/namespaces/{self.namespace}/jobs", body)
@@ -135,6 +139,20 @@ class ScheduleKubelet(KubeletDouble):
 
         self._patch(f"{self._pods}/{pod['metadata']['name']}", _ended(pod, ending))
 
+    def _looked(self, container: Json, folder: Path) -> None:
+        """The program that looks at the store, which here is a folder, as is the volume that it writes to."""
+        arguments = [*container["args"]]
+        arguments[arguments.index("--store") + 1] = f"file://{self._folder}/store"
+        arguments[arguments.index("--to") + 1] = str(folder / "changes.json")
+        with self.log.open("ab") as log:
+            subprocess.run(
+                [sys.executable, *container["command"][1:], *arguments],
+                stdout=log,
+                stderr=log,
+                timeout=300,
+                check=True,
+            )
+
     def _started(self, pod: Json) -> subprocess.Popen[bytes]:
         """Its command, with the file that it mounts and its ServiceAccount's token."""
         folder = self._folder / pod["metadata"]["name"]
@@ -149,9 +167,12 @@ class ScheduleKubelet(KubeletDouble):
         config["users"][0]["user"] = {"token": token}
         (folder / "kubeconfig").write_text(yaml.safe_dump(config))
         (container,) = pod["spec"]["containers"]
+        for looks in pod["spec"].get("initContainers", ()):
+            self._looked(looks, folder)
         environment = {
             "KUBECONFIG": str(folder / "kubeconfig"),
             "SENSORSCORE_SCHEDULE": str(folder / "schedule.yaml"),
+            "SENSORSCORE_CHANGES": str(folder / "changes.json"),
             "TMPDIR": str(folder),
         }
         with self.log.open("ab") as log:

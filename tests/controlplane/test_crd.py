@@ -21,6 +21,7 @@ from scoring_operator.status_json import of_api, to_api
 
 pytestmark = pytest.mark.controlplane
 Json = dict[str, Any]
+CAPTURED = "{Namespace}/{EventHub}/{PartitionId}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{Second}"
 WINDOW = {"start": "2026-01-01T12:00:00Z", "end": "2026-01-01T13:00:00Z"}
 MINUTES = {"start": "2026-01-01T12:00:00Z", "end": "2026-01-01T12:59:59Z"}
 DAY = {"start": "2026-01-01T06:00:00Z", "end": "2026-01-02T06:00:00Z"}
@@ -105,6 +106,7 @@ def test_the_operators_own_defaults_are_the_schemas(api: Api) -> None:
         {"model": {"version": "AsOfWindowEnd"}},
         {"model": {"version": "20260101T000000Z-0123abcd"}},
         {"readings": {"path": "r/{yyyy}/{MM}/{dd}/{HH}/*.csv.gz", "format": "CSV", "layout": "asa"}},
+        {"readings": {"path": CAPTURED, "layout": "capture", "format": "JSON", "lateSeconds": 0}},
         {"readings": {"columns": {"sensor": "device-{Device}-tag-{Tag}", "features": {"value": "Value"}}}},
         {"readings": {"timeZone": "Europe/Berlin", "ambiguousTimes": "Later"}},
         {"concurrencyGroup": "hourly", "concurrencyPolicy": "Queue"},
@@ -112,6 +114,8 @@ def test_the_operators_own_defaults_are_the_schemas(api: Api) -> None:
         {"failurePolicy": {"maxSkippedSensors": "90%", "onExceeded": "StopNew"}},
         {"sensors": {"failedOf": {"name": "hourly", "uid": "6f0c1a2e-0000-4000-8000-000000000001"}}},
         {"sensors": {"table": {"path": "tables/fleet 1.csv.gz"}}},
+        {"sensors": {"table": {"path": "fleet.csv"}, "only": {"path": "r/2026/01/01/12/_corrected.csv"}}},
+        {"sensors": {"discover": {"from": "Models"}, "only": {"path": "changed.parquet"}}},
         {"sensors": {"discover": {"from": "Readings", "prefix": "device-1."}}},
         {"sensors": {"discover": {"from": "Models"}}, "readings": {"path": "asa/{HH}/*.csv"}},
         {"readings": {"waitFor": {"timeoutSeconds": 79200}}, "timeouts": {"prepareSeconds": 7200}},
@@ -158,6 +162,19 @@ WRONG = [
         "spec.sensors.discover",
         "readings.path has no {sensor}",
     ),
+    ({"readings": {"path": CAPTURED}}, "spec.readings.path", "not known"),
+    (
+        {"readings": {"path": f"{CAPTURED}*", "layout": "capture"}},
+        "spec.readings.path",
+        "Capture's paths have not",
+    ),
+    ({"readings": {"path": CAPTURED[:-9], "layout": "capture"}}, "spec.readings.path", "part of the time"),
+    (
+        {"readings": {"path": CAPTURED, "layout": "capture", "format": "Parquet"}},
+        "spec.readings.format",
+        "bodies",
+    ),
+    ({"readings": {"lateSeconds": 1}}, "spec.readings.lateSeconds", "without the layout capture"),
     ({"readings": {"waitFor": {}}}, "spec.readings.waitFor.timeoutSeconds", "Required"),
     ({"readings": {"waitFor": {"timeoutSeconds": 0}}}, "spec.readings.waitFor.timeoutSeconds", "to 1"),
     (
@@ -173,6 +190,18 @@ WRONG = [
     ({"sensors": {"names": ["a"], "configMapRef": {"name": "x"}}}, "spec.sensors", "found more than one"),
     ({"sensors": {"names": ["a"], "failedOf": {"name": "x", "uid": "y"}}}, "spec.sensors", "more than one"),
     ({"sensors": {"failedOf": {"name": "x"}}}, "spec.sensors.failedOf.uid", "Required"),
+    ({"sensors": {"names": ["a"], "only": {"path": "x"}}}, "spec.sensors.only", "without table or discover"),
+    ({"sensors": {"only": {"path": "x"}}}, "spec.sensors", "found none of"),
+    (
+        {"sensors": {"table": {"path": "x"}, "only": {"path": "{HH}.csv"}}},
+        "spec.sensors.only.path",
+        "a token or a brace",
+    ),
+    (
+        {"sensors": {"table": {"path": "x"}, "only": {"path": "../x.csv"}}},
+        "spec.sensors.only.path",
+        "empty segment",
+    ),
     ({"sensors": {"names": []}}, "spec.sensors.names", "at least 1"),
     ({"sensors": {"names": ["a", "b", "a"]}}, "spec.sensors.names[2]", 'Duplicate value: "a"'),
     (

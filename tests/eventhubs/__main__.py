@@ -12,7 +12,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from . import control
 from .double import IDLE, LARGEST, EventHubs
@@ -31,12 +32,24 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--retention", type=float, metavar="SECONDS")
     parser.add_argument("--largest", type=int, default=LARGEST, metavar="BYTES", help="of a message")
     parser.add_argument("--idle", type=float, default=IDLE, metavar="SECONDS")
+    parser.add_argument(
+        "--clock",
+        type=_clock,
+        default=time.time,
+        metavar="'WHEN THEN SPEED'",
+        help="of enqueued times, in Unix seconds: at WHEN it is THEN, and goes SPEED times as fast",
+    )
     return parser.parse_args(arguments)
 
 
 def _hub(text: str) -> tuple[str, int]:
     name, _, partitions = text.partition("=")
     return name, int(partitions)
+
+
+def _clock(text: str) -> Callable[[], float]:
+    when, then, speed = map(float, text.split())
+    return lambda: then + speed * (time.time() - when)
 
 
 async def run(asked: argparse.Namespace) -> None:
@@ -47,6 +60,7 @@ async def run(asked: argparse.Namespace) -> None:
         retention=asked.retention,
         largest=asked.largest,
         idle=asked.idle,
+        clock=asked.clock,
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

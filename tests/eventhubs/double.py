@@ -18,7 +18,7 @@ from typing import Any, Self
 from .connection import Connection
 from .faults import ANYWHERE, BUSY, Faults, Planned, Where
 from .frames import Failure
-from .hubs import Hub, Partition, SettableClock
+from .hubs import Clock, Hub, Partition, SettableClock
 from .links import Consumer, Link, Place
 from .tokens import Refusal
 
@@ -34,11 +34,11 @@ class EventHubs:
 
     def __init__(
         self, hubs: Mapping[str, int], *, groups: Iterable[str] = (), retention: float | None = None,
-        largest: int = LARGEST, idle: float = IDLE,
+        largest: int = LARGEST, idle: float = IDLE, clock: Clock = time.time,
     ) -> None:  # fmt: skip
         """`hubs`: partitions by name; `groups`: those besides $Default; `retention` and `idle`: seconds."""
         self.name = "sensorscore-double"
-        self.clock = SettableClock()
+        self.clock = SettableClock(clock)
         """Of enqueued times and retention. Tokens go by the machine's, as clients sign them by theirs."""
         self.largest, self.idle = largest, idle
         self.keys: dict[str, str] = {POLICY: KEY}

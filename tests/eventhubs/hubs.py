@@ -173,16 +173,17 @@ class Hub:
 
 
 class SettableClock:
-    """Seconds since 1970: the machine's, until it is set; then it stands where it was set."""
+    """Seconds since 1970: those of `source`, until it is set; then it stands where it was set."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Clock = time.time) -> None:
+        self._source = source
         self._at: float | None = None
 
     def __call__(self) -> float:
-        return time.time() if self._at is None else self._at
+        return self._source() if self._at is None else self._at
 
     def set(self, at: datetime | float | None) -> None:
-        """Stops it there; None lets it go by the machine's again."""
+        """Stops it there; None lets it go by its source again."""
         self._at = at.timestamp() if isinstance(at, datetime) else at
 
     def advance(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from fuzz.target import Target
 
-MODULES = ("readers", "models", "objects", "runs", "reports", "preparing", "ingesting")
+MODULES = ("readers", "capturing", "models", "objects", "runs", "reports", "preparing", "ingesting")
 
 
 def targets(module: str) -> dict[str, Target]:

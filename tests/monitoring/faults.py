@@ -172,6 +172,18 @@ def the_guard_warns(scene: Scene) -> None:
         scene.runs.ended()
 
 
+def a_sink_takes_nothing(scene: Scene) -> None:
+    def gives_up(pod: Json) -> Ending:
+        return published(
+            work_of(pod), sinks={"ops": {"deadlettered": 2, "reason": "DeadLettered: answered 503"}}
+        )
+
+    scene.start(sinks={"ops": {"type": "webhook", "url": "https://events.example.com/"}})
+    scene.runs.create(sinks=["ops"])
+    with KubeletDouble(scene.api, scene.namespace, all_scored, gives_up):
+        scene.runs.ended()
+
+
 def it_costs_too_much(scene: Scene) -> None:
     scene.start(currency="EUR", budgetPerDay="0.01", runtimes={"default": PRICED})
     scene.runs.create(sensors={"names": SENSORS})
@@ -190,5 +202,6 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "SensorscoreOperatorBlind": another_holds_the_lease,
     "SensorscoreReconcileErrors": writes_fail,
     "SensorscoreModelGuard": the_guard_warns,
+    "SensorscoreSinkFailing": a_sink_takes_nothing,
     "SensorscoreCostOverBudget": it_costs_too_much,
 }

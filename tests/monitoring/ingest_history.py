@@ -87,7 +87,7 @@ def _step(day: Ingest, second: float) -> None:
         busy = 60e6 if second % 3600 < 400 else 0.0
         replica.set("process_resident_memory_bytes", 210e6 + busy + day.dice.uniform(0, 9e6))
         if gone:
-            replica.add(f"{PREFIX}errors_total", day.dice.choice((4, 5, 6)))
+            replica.add(f"{PREFIX}errors_total", day.dice.choice((4, 5, 6)), kind="hub")
     _land(day, second, behind)
 
 

@@ -48,13 +48,19 @@ process can judge (a template, an aggregate), it refuses at its start.
 {{- include "sensorscore.checkIngestWindows" .Values.ingest -}}
 {{- $store := include "sensorscore.ingestStore" . | fromJson -}}
 {{- with .Values.ingest -}}
-{{- $hub := dict "name" .hub.name "consumerGroup" .hub.consumerGroup -}}
+{{- $hub := dict "name" .hub.name "consumerGroup" .hub.consumerGroup "start" .hub.start -}}
 {{- if .hub.namespace -}}
 {{- $_ := set $hub "namespace" .hub.namespace -}}
 {{- end -}}
 {{- $where := dict "hub" $hub "store" (pick $store "url" "endpoint" "allowHttp") "port" 8080 -}}
 {{- $what := dict "mapping" .mapping "window" .window "columns" .columns "ordering" .ordering "maxSensors" .maxSensors -}}
+{{- if .corrections -}}
+{{- $_ := set $what "corrections" .corrections -}}
+{{- end -}}
 {{- $out := dict "landing" .landing "deadLetters" (.deadLetters | default nil) "folder" .folder "rates" .rates -}}
+{{- if .raw -}}
+{{- $_ := set $out "raw" .raw -}}
+{{- end -}}
 {{ toYaml $where }}
 {{ toYaml $what }}
 {{ toYaml $out }}
@@ -128,6 +134,11 @@ env:
   - name: AZURE_STORAGE_CONNECTION_STRING_FILE
     value: {{ printf "/var/sensorscore/secret/%s" .file | quote }}
   {{- end }}
+  # Started again in the same pod, it goes on at once with what was its own.
+  - name: SENSORSCORE_REPLICA
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
   # One core is not for many threads.
   - name: OPENBLAS_NUM_THREADS
     value: "1"

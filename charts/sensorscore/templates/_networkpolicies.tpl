@@ -48,6 +48,38 @@
 {{- $ports | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
+{{/* Ports of the sinks that runs of a namespace may use, as JSON: 443 where only a Secret knows. Takes {root, namespace}. */}}
+{{- define "sensorscore.sinkPorts" -}}
+{{- $ports := list -}}
+{{- range $name, $sink := .root.Values.sinks -}}
+{{- if or (not $sink.namespaces) (has $.namespace $sink.namespaces) -}}
+{{- if eq $sink.type "eventHub" -}}
+{{- $ports = concat $ports (ternary (list "443" "5671") (list "5671") ($sink.workloadIdentity | default false)) -}}
+{{- else -}}
+{{- range $place := prepend ($sink.routes | default list) $sink -}}
+{{- $url := $place.url | default "https://by.secret/" -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (urlParse $url).host) -}}
+{{- $ports = append $ports ($port | default (ternary "80" "443" (hasPrefix "http://" $url))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | sortAlpha | toJson -}}
+{{- end -}}
+
+{{/* Ports of the stores in which schedules look for corrected hours, by namespace, as JSON. */}}
+{{- define "sensorscore.rescorePorts" -}}
+{{- $found := dict -}}
+{{- range $name, $schedule := (.Values.schedules | default dict) -}}
+{{- $store := get $.Values.stores ($schedule.run.store | default "default") -}}
+{{- if and $schedule.rescore (not $store.volume) -}}
+{{- $ports := include "sensorscore.portsOfStore" $store | fromJsonArray -}}
+{{- $_ := set $found $schedule.namespace (concat (get $found $schedule.namespace | default list) $ports | uniq | sortAlpha) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
 {{/* Ports of ingest's store, and of Entra ID where it signs in there, as JSON. */}}
 {{- define "sensorscore.ingestPorts" -}}
 {{- $ports := include "sensorscore.portsOfStore" (include "sensorscore.ingestStore" . | fromJson) | fromJsonArray -}}

@@ -16,7 +16,11 @@
 {{/* What one schedule's pod is told. Takes {name, schedule}. */}}
 {{- define "sensorscore.scheduleFile" -}}
 {{- $keys := pick .schedule "namespace" "windowSeconds" "offsetSeconds" "settleSeconds" "catchUp" "run" -}}
-{{ toYaml (merge (dict "name" .name) (deepCopy $keys)) }}
+{{- $told := merge (dict "name" .name) (deepCopy $keys) -}}
+{{- with .schedule.rescore -}}
+{{- $_ := set $told "rescore" (dict "horizonSeconds" (.horizonSeconds | default 86400) "maxPerHour" (.maxPerHour | default 6)) -}}
+{{- end -}}
+{{ toYaml $told }}
 {{- with .schedule.startFrom }}
 startFrom: {{ . | quote }}
 {{- end }}
@@ -43,6 +47,13 @@ startFrom: {{ . | quote }}
 {{- include "sensorscore.checkOffered" (merge $offered (dict "wanted" (.schedule.run.store | default "default") "all" .Values.stores)) -}}
 {{- $offered = dict "kind" "runtime" "path" $path "schedule" .schedule -}}
 {{- include "sensorscore.checkOffered" (merge $offered (dict "wanted" (.schedule.run.runtime | default "default") "all" .Values.runtimes)) -}}
+{{- $offered = dict "kind" "sink" "path" $path "schedule" .schedule -}}
+{{- range .schedule.run.sinks -}}
+{{- include "sensorscore.checkOffered" (merge (dict "wanted" . "all" $.Values.sinks) $offered) -}}
+{{- end -}}
+{{- if .schedule.rescore -}}
+{{- include "sensorscore.checkRescore" . -}}
+{{- end -}}
 {{- $missed := int (dig "catchUp" "priority" -100 .schedule) -}}
 {{- $live := int (dig "run" "priority" 0 .schedule) -}}
 {{- if ge $missed $live -}}

@@ -22,7 +22,14 @@ The operator's settings file, made from the values. What a schema cannot say abo
 {{- end -}}
 {{- $_ := set $runtimes $name $settings -}}
 {{- end -}}
+{{- range $name, $sink := .Values.sinks -}}
+{{- include "sensorscore.checkSink" (dict "name" $name "sink" $sink "watchNamespaces" $.Values.watchNamespaces) -}}
+{{- end -}}
 namespaces: {{ toJson .Values.watchNamespaces }}
+{{- with .Values.sinks }}
+sinks:
+{{ toYaml . | indent 2 }}
+{{- end }}
 stores:
 {{- if $stores }}
 {{ toYaml $stores | indent 2 }}
@@ -96,6 +103,46 @@ http:
 {{- end -}}
 {{- if and (hasPrefix "http://" (.store.endpoint | default "")) (not .store.allowHttp) -}}
 {{- fail (printf "%s.endpoint: %s is not encrypted; if this is Azurite, set %s.allowHttp: true" $path .store.endpoint $path) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What an operator would not start with, or what would never be sent. Takes {name, sink, watchNamespaces}. */}}
+{{- define "sensorscore.checkSink" -}}
+{{- $path := printf "sinks.%s" .name -}}
+{{- $webhook := eq .sink.type "webhook" -}}
+{{- range ternary (list "hub" "namespace" "workloadIdentity" "connectionStringSecret" "mode") (list "url" "urlSecret" "format" "headers" "allowHttpHosts") $webhook -}}
+{{- if hasKey $.sink . -}}
+{{- fail (printf "%s.%s: is not of the type %s" $path . $.sink.type) -}}
+{{- end -}}
+{{- end -}}
+{{- if $webhook -}}
+{{- if eq (empty .sink.url) (empty .sink.urlSecret) -}}
+{{- fail (printf "%s: give one of url and urlSecret" $path) -}}
+{{- end -}}
+{{- else -}}
+{{- if not .sink.hub -}}
+{{- fail (printf "%s.hub: is missing; give the hub's name" $path) -}}
+{{- end -}}
+{{- $identity := .sink.workloadIdentity | default false -}}
+{{- if or (eq $identity (not (empty .sink.connectionStringSecret))) (ne $identity (not (empty .sink.namespace))) -}}
+{{- fail (printf "%s: give workloadIdentity: true with namespace, or connectionStringSecret alone" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- range $place, $route := prepend (.sink.routes | default list) .sink -}}
+{{- $url := $route.url | default "" -}}
+{{- if and (hasPrefix "http://" $url) (not (has (regexReplaceAll ":[0-9]+$" (urlParse $url).host "") ($.sink.allowHttpHosts | default list))) -}}
+{{- fail (printf "%s: %s is not encrypted; give https://, or put its host into %s.allowHttpHosts" $path $url $path) -}}
+{{- end -}}
+{{- end -}}
+{{- with .sink.debounce -}}
+{{- if gt (int .atLeast) (int .of) -}}
+{{- fail (printf "%s.debounce: atLeast is %d, of %d windows; give at most %d" $path (int .atLeast) (int .of) (int .of)) -}}
+{{- end -}}
+{{- end -}}
+{{- range .sink.namespaces -}}
+{{- if and $.watchNamespaces (not (has . $.watchNamespaces)) -}}
+{{- fail (printf "%s.namespaces: %q is not in watchNamespaces, no run there would be seen" $path .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

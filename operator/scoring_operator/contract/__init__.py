@@ -23,14 +23,22 @@ from scoring_operator.contract.names import (
 )
 from scoring_operator.contract.outcome import (
     POD_STAGES,
+    REASON,
     Expected,
     Message,
     Rows,
     parse_message,
 )
-from scoring_operator.contract.paths import check_template, default_marker
+from scoring_operator.contract.paths import check_capture, check_template, default_marker
 from scoring_operator.contract.prepared import PrepareMessage, Resolved, Waited, parse_prepared
-from scoring_operator.contract.published import Guard, Published, PublishMessage, Sample, parse_published
+from scoring_operator.contract.published import (
+    Guard,
+    Published,
+    PublishMessage,
+    Sample,
+    Sent,
+    parse_published,
+)
 from scoring_operator.contract.untrusted import MESSAGE_LIMIT, TEXT_LIMIT, ContractError, Json, clean
 from scoring_operator.contract.work import (
     DECISIONS_FILE,
@@ -68,6 +76,7 @@ __all__ = [
     "MESSAGE_LIMIT",
     "NAMES_INLINE",
     "POD_STAGES",
+    "REASON",
     "SENSORS_FILE",
     "TEXT_LIMIT",
     "VERSION",
@@ -87,10 +96,12 @@ __all__ = [
     "Resolved",
     "Rows",
     "Sample",
+    "Sent",
     "State",
     "Waited",
     "arguments",
     "check_apart",
+    "check_capture",
     "check_template",
     "clean",
     "default_marker",

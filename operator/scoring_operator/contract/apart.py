@@ -10,10 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from scoring_operator.contract.paths import ANY, SENSOR, SHARD, default_marker
+from scoring_operator.contract.paths import (
+    ANY,
+    CAPTURE_SOURCES,
+    CAPTURE_TIMES,
+    SENSOR,
+    SHARD,
+    default_marker,
+)
 from scoring_operator.contract.untrusted import ContractError
 
-RESERVED = frozenset({"runs", "rejected", "anomalies", "guard", "logs"})  # the scorer's, beside predictions
+RESERVED = frozenset(
+    {"runs", "rejected", "anomalies", "guard", "logs", "deadletter"}
+)  # the scorer's, beside predictions
 _BECOMES: Mapping[str, str] = {
     "{yyyy}": "[0-9]{4}",
     "{MM}": "[0-9]{2}",
@@ -22,6 +31,8 @@ _BECOMES: Mapping[str, str] = {
     SENSOR: "[A-Za-z0-9._-]+",
     SHARD: "[0-9]{5}",
     ANY: "[^/]*",
+    **dict.fromkeys(CAPTURE_TIMES, "[0-9]{2,4}"),
+    **dict.fromkeys(CAPTURE_SOURCES, "[^/]+"),
 }
 _NOTHING: Mapping[str, str] = {}
 _BLANK = re.compile(r"(\{[A-Za-z]+\}|\*)")

@@ -8,12 +8,14 @@ from typing import Literal
 
 from scoring_operator.contract.untrusted import ContractError
 
-Template = Literal["model", "readings", "output", "marker", "table"]
+Template = Literal["model", "readings", "output", "marker", "table", "capture"]
 
 BLOB_NAME_LIMIT = 1024  # characters, of Azure
 TEMPLATE_LIMIT = 512
 MODEL_FILE_ROOM = 61  # below a sensor's folder: /VERSION/model.safetensors
 SENSOR, SHARD, ANY = "{sensor}", "{shard}", "*"
+CAPTURE_SOURCES = ("{Namespace}", "{EventHub}", "{PartitionId}")  # of Event Hubs Capture, as are its times
+CAPTURE_TIMES = ("{Year}", "{Month}", "{Day}", "{Hour}", "{Minute}", "{Second}")
 _DATES = frozenset({"{yyyy}", "{MM}", "{dd}", "{HH}"})
 _TOKENS: Mapping[Template, frozenset[str]] = {
     "model": frozenset({SENSOR}),
@@ -21,8 +23,9 @@ _TOKENS: Mapping[Template, frozenset[str]] = {
     "output": frozenset({SENSOR}) | _DATES,
     "marker": _DATES,
     "table": frozenset(),
+    "capture": frozenset({*CAPTURE_SOURCES, *CAPTURE_TIMES}),
 }
-_SHARED: frozenset[Template] = frozenset({"readings", "marker", "table"})  # may be of all sensors
+_SHARED: frozenset[Template] = frozenset({"readings", "marker", "table", "capture"})  # may be of all sensors
 
 
 def check_template(field: Template, path: str, *, sharded: bool = False) -> None:
@@ -50,6 +53,19 @@ def check_template(field: Template, path: str, *, sharded: bool = False) -> None
             )
     _check_any(field, path)
     _check_tokens(field, path, sharded)
+
+
+def check_capture(path: str) -> None:
+    """Raise `ContractError` for what is no path of Event Hubs Capture: it has all of a time, each once."""
+    try:
+        check_template("capture", path)
+    except ContractError as error:
+        raise ContractError(f"readings.path of the layout {error}") from error
+    for token in (*CAPTURE_SOURCES, *CAPTURE_TIMES):
+        if path.count(token) > 1:
+            raise ContractError(f"readings.path {path!r} holds {token} twice; wanted it once")
+        if token not in path and token in CAPTURE_TIMES:
+            raise ContractError(f"readings.path {path!r} has no {token}; Capture's names have all of a time")
 
 
 def _check_any(field: Template, path: str) -> None:

@@ -22,7 +22,10 @@ Waited = Literal["", "Ready", "TimedOut"]
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The run's list in the store: how many sensors, its digest, and with shards how many each has."""
+    """The run's list in the store: how many sensors, its digest, and with shards how many each has.
+
+    Of none there is no list: they may be none where the run is of those that are in a second table.
+    """
 
     total: int
     sha256: str
@@ -57,8 +60,8 @@ def parse_prepared(text: str, run: str, incarnation: int) -> PrepareMessage:
 
 def _resolved(sensors: Json) -> Resolved:
     total = a_count(sensors, "total", "sensors")
-    if not 0 < total <= MAX_RUN_SENSORS:
-        raise ContractError(f"sensors.total is {total}; wanted 1 to {MAX_RUN_SENSORS}")
+    if not 0 <= total <= MAX_RUN_SENSORS:
+        raise ContractError(f"sensors.total is {total}; wanted 0 to {MAX_RUN_SENSORS}")
     sha256 = a_text(sensors, "sha256")
     if not _SHA256.fullmatch(sha256):
         raise ContractError(f"sensors.sha256 is {shown(sha256)}; wanted 64 hexadecimal digits")

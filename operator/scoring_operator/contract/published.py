@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scoring_operator.contract.names import is_sensor_name
 from scoring_operator.contract.staged import check_reason, failure_of, stage_message
@@ -22,6 +22,9 @@ from scoring_operator.contract.untrusted import (
 PATH_LIMIT = 1024  # characters, of a blob's name
 SAMPLES_LIMIT = 10
 REASONS_LIMIT = 32  # of warnings, and of notes
+SINKS_LIMIT = 8
+SINK_REASON = 200  # bytes
+_SINK = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,6 +57,17 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a run's anomalies at one of its sinks, in sensors."""
+
+    delivered: int = 0
+    deadlettered: int = 0
+    suppressed: int = 0
+    skipped: int = 0
+    reason: str = ""  # `Word: sentence`, or empty
+
+
+@dataclass(frozen=True, slots=True)
 class PublishMessage:
     """What one attempt says: that it has published, or why it could not; neither if it was cut short."""
 
@@ -61,6 +75,7 @@ class PublishMessage:
     guard: Guard | None
     failure: str  # `Reason: sentence`, or empty
     total_ms: int
+    sinks: Mapping[str, Sent] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -79,7 +94,7 @@ def parse_published(text: str, run: str, incarnation: int) -> PublishMessage:
         _counts(data, "notes"),
         tuple(_sample(sample) for sample in samples[:SAMPLES_LIMIT]),
     )
-    return PublishMessage(_published(data), guard, "", total)
+    return PublishMessage(_published(data), guard, "", total, _sinks(data))
 
 
 def _published(data: Json) -> Published:
@@ -93,6 +108,28 @@ def _published(data: Json) -> Published:
         _path_or_null(data, "success"),
         _path_or_null(data, "anomalies"),
     )
+
+
+def _sinks(data: Json) -> dict[str, Sent]:
+    """By name; none, of a pod that was not told of any."""
+    if "sinks" not in data:
+        return {}
+    told = an_object(data, "sinks")
+    if len(told) > SINKS_LIMIT:
+        raise ContractError(f"sinks has {len(told)} names; wanted at most {SINKS_LIMIT}")
+    return {_sink_name(name): _sent(an_object(told, name)) for name in told}
+
+
+def _sink_name(name: str) -> str:
+    if not _SINK.fullmatch(name):
+        raise ContractError(f"sinks name {shown(name)}; wanted a sink's name")
+    return name
+
+
+def _sent(told: Json) -> Sent:
+    counts = ("delivered", "deadlettered", "suppressed", "skipped")
+    numbers = {name: a_count(told, name, "sinks") for name in counts if name in told}
+    return Sent(**numbers, reason=clean(a_text(told, "reason"), SINK_REASON) if "reason" in told else "")
 
 
 def _path_or_null(data: Json, key: str) -> str:

@@ -59,6 +59,7 @@ class ReadingsSource:
     columns: Columns = field(default_factory=Columns)
     time_zone: str = "UTC"
     ambiguous_times: str = "Reject"
+    late_seconds: int = 900  # of the layout capture: from a reading's time until it came to the hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,10 @@ def readings_order(readings: ReadingsSource) -> Json:
         "columns": named,
         "timeZone": readings.time_zone,
         "ambiguousTimes": readings.ambiguous_times,
+        "lateSeconds": readings.late_seconds,
     }
     defaults = {"format": "Auto", "layout": "hourly", "columns": {}, "timeZone": "UTC"}
-    return {"path": readings.path} | _but(options, **defaults, ambiguousTimes="Reject")
+    return {"path": readings.path} | _but(options, **defaults, ambiguousTimes="Reject", lateSeconds=900)
 
 
 def output_order(output: Output) -> Json:

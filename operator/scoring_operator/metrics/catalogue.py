@@ -178,6 +178,16 @@ JOBS = Part(
             "Sensors that the guard warned of, at the end of a run.",
             "A warning is counted once, when it begins; see [guard.md](guard.md).",
         ),
+        Series(
+            "sensorscore_sink_events_total",
+            "counter",
+            "sensors",
+            ("namespace", "sink", "result"),
+            "Sensors with anomalies, by what became of these at a sink, at the end of a run.",
+            "`delivered`; `deadlettered`: given up, they lie among the dead letters; `suppressed`: by the"
+            " sink's rule; `skipped`: the window is too old, a route drops it, or an earlier run has told the"
+            " same. See [sinks.md](sinks.md).",
+        ),
     ),
 )
 

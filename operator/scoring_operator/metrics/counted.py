@@ -5,7 +5,7 @@ Over a restart of the operator a thing is counted at most once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from scoring_operator.contract import Guard
+from scoring_operator.contract import Guard, Sent
 from scoring_operator.metrics.bounds import Bounds
 from scoring_operator.metrics.catalogue import CATALOGUE
 from scoring_operator.metrics.reasons import (
@@ -30,6 +30,7 @@ from scoring_operator.metrics.reasons import (
     ROW_KINDS,
     RUN_REASONS,
     SENSOR_REASONS,
+    SINK_RESULTS,
     STAGES,
     SUCCEEDED,
     class_of,
@@ -78,6 +79,7 @@ class Metrics:
         self.anomalies = self._counter("sensorscore_anomalies_total")
         self.jobs_retried = self._counter("sensorscore_jobs_retried_total")
         self.guard_warnings = self._counter("sensorscore_guard_warnings_total")
+        self.sink_events = self._counter("sensorscore_sink_events_total")
         self.runs = self._counter("sensorscore_runs_ended_total")
         self.run_duration = self._histogram("sensorscore_run_duration_seconds")
 
@@ -121,6 +123,9 @@ class Metrics:
             self.rows.labels(place, kind)
         for reason in GUARD_REASONS:
             self.guard_warnings.labels(place, reason)
+        for sink in self.bounds.sinks_of(place):
+            for result in SINK_RESULTS:
+                self.sink_events.labels(place, sink, result)
         for counter in (self.anomalies, self.jobs_retried, self.pod_seconds, self.cpu_seconds):
             counter.labels(place)
         self.node_seconds.labels(place)
@@ -164,6 +169,14 @@ class Metrics:
         place = self.bounds.namespace(namespace)
         for reason, sensors in (guard.warnings if guard else {}).items():
             self.guard_warnings.labels(place, known(reason, GUARD_REASONS)).inc(sensors)
+
+    def sent(self, namespace: str, sinks: Mapping[str, Sent]) -> None:
+        """Count what became of the anomalies of a run that was just published."""
+        place = self.bounds.namespace(namespace)
+        for name, sent in sinks.items():
+            sink = self.bounds.sink(name)
+            for result in SINK_RESULTS:
+                self.sink_events.labels(place, sink, result).inc(getattr(sent, result))
 
     def spent(self, namespace: str, before: Cost, after: Cost) -> None:
         """Count by how much a run's cost has grown in the status that was just written."""

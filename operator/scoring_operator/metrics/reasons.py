@@ -44,6 +44,7 @@ RUN_REASONS = {
     "Failed": (
         *("TooManyFailedSensors", "TooManySkippedSensors", "DeadlineExceeded", "PendingDeadlineExceeded"),
         *("PublishFailed", "JobRejected", "InvalidSensors", "InvalidSpec", "UnknownStore"),
+        *("UnknownSink",),
         *("PrepareFailed", "ReadingsNotReady", "UnknownRuntime", "TemplateRefused"),
         *("ConcurrencyForbidden", "Replaced", OTHER),
     ),
@@ -52,6 +53,7 @@ GUARD_REASONS = (
     *("FlagRate", "AllFlagged", "ConstantValue", "OutsideTrainingRange", "MissingRows"),
     OTHER,
 )
+SINK_RESULTS = ("delivered", "deadlettered", "suppressed", "skipped")
 ROW_KINDS = ("scored", "rejected", "duplicate")
 ERROR_KINDS = ("api", "defect")
 

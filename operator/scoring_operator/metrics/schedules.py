@@ -28,9 +28,12 @@ class Marks:
         """Move on by the runs that exist now.
 
         No schedule makes a run for a window that has not ended; one with its label would silence it for ever.
+        One of a window's corrected sensors only says nothing of how the window's own run went.
         """
         for run in runs:
             if not isinstance(run.spec, Spec) or run.spec.end > now:
+                continue
+            if run.spec.sensors.only:
                 continue
             key = (run.namespace, run.schedule)
             _raise(self.newest, key, run.spec.end)

@@ -9,7 +9,10 @@ from scoring_operator.contract import Json, clean, digest8, rfc3339
 from scoring_operator.events import MESSAGE_BYTES
 from scoring_operator.labels import MANAGED_BY, OURS
 from scoring_operator.resource import GROUP, KIND, SCHEDULE_LABEL, VERSION
+from scoring_operator.schedule import corrections
+from scoring_operator.schedule.corrections import Change
 from scoring_operator.schedule.plan import Mark
+from scoring_operator.schedule.rescore import Rescore
 from scoring_operator.schedule.settings import Schedule
 from scoring_operator.schedule.windows import window_time
 from scoring_operator.times import parse_time
@@ -53,6 +56,29 @@ def run_manifest(schedule: Schedule, end: datetime, priority: int) -> Json:
     }
 
 
+def rescore_run_name(schedule: str, change: Change) -> str:
+    """The name of the run that a correction makes: of 54 characters at most, likewise."""
+    return f"{run_name(schedule, change.end)}-c{change.count}"
+
+
+def rescore_run_manifest(schedule: Schedule, rescore: Rescore, change: Change) -> Json:
+    """The run of those of the schedule's sensors that were corrected in the hour that ends then.
+
+    It takes turns with its like, in a group of its own: no live window waits for it, or ends it. Its readings
+    are there; and how many of so few sensors are skipped says nothing of the ingest.
+    """
+    manifest = run_manifest(schedule, change.end, schedule.catch_up.priority)
+    manifest["metadata"]["name"] = rescore_run_name(schedule.name, change)
+    spec = manifest["spec"]
+    spec["sensors"] = {**spec["sensors"], "only": {"path": rescore.list_path(change.end)}}
+    spec["concurrencyGroup"] = f"{schedule.name}-rescore"
+    spec["concurrencyPolicy"] = "Queue"
+    for section, key in (("readings", "waitFor"), ("failurePolicy", "maxSkippedSensors")):
+        if key in spec.get(section, {}):
+            spec[section] = {name: value for name, value in spec[section].items() if name != key}
+    return manifest
+
+
 def why_not_ours(found: Json, wanted: Json) -> str:
     """What keeps a run that is there from being the wanted one; empty if it is that."""
     labels = found["metadata"].get("labels") or {}
@@ -71,8 +97,8 @@ def mark_name(schedule: str) -> str:
     return f"sensorscore-schedule-{schedule}"
 
 
-def mark_manifest(schedule: Schedule, mark: Mark, resource_version: str = "") -> Json:
-    """The mark; written over another only if that is still at `resource_version`."""
+def mark_manifest(schedule: Schedule, mark: Mark) -> Json:
+    """The mark."""
     told = {
         LAST: rfc3339(mark.last),
         AHEAD: " ".join(map(rfc3339, sorted(mark.ahead))),
@@ -80,15 +106,40 @@ def mark_manifest(schedule: Schedule, mark: Mark, resource_version: str = "") ->
         LAST_SKIPPED: mark.last_skipped,
         **_grid(schedule),
     }
+    return _config_map(schedule, mark_name(schedule.name), told)
+
+
+def rescore_mark_name(schedule: str) -> str:
+    """The ConfigMap that keeps which corrections of a schedule's hours have got their run."""
+    return f"sensorscore-rescore-{schedule}"
+
+
+def rescore_mark_manifest(schedule: Schedule, mark: corrections.Mark) -> Json:
+    """That mark."""
+    return _config_map(schedule, rescore_mark_name(schedule.name), corrections.mark_data(mark))
+
+
+def parse_rescore_mark(body: Json) -> corrections.Mark:
+    """That mark from its ConfigMap; raises `MarkError`."""
+    try:
+        return corrections.parse_mark(body.get("data") or {})
+    except ValueError as error:
+        raise MarkError(
+            f"ConfigMap {body['metadata']['name']}: {error}. Mend it, or delete the ConfigMap: all corrected "
+            "hours of the horizon then get a run once more"
+        ) from None
+
+
+def _config_map(schedule: Schedule, name: str, told: dict[str, str]) -> Json:
     metadata = {
-        "name": mark_name(schedule.name),
+        "name": name,
         "namespace": schedule.namespace,
         "labels": {SCHEDULE_LABEL: schedule.name, MANAGED_BY: OURS},
     }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata | ({"resourceVersion": resource_version} if resource_version else {}),
+        "metadata": metadata,
         "data": {key: text for key, text in told.items() if text},
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from scoring_operator.contract import Json
+from scoring_operator.schedule.rescore import Rescore, rescore_of
 from scoring_operator.schedule.windows import Grid, window_time
 from scoring_operator.sections import Section, SettingsError
 
@@ -59,6 +60,7 @@ class Schedule:
     settle: timedelta = timedelta(0)  # since a window's end: its late data come in the meantime
     start_from: datetime | None = None  # only where there is no mark yet
     catch_up: CatchUp = field(default_factory=CatchUp)
+    rescore: Rescore | None = None  # of hours that were corrected after they were scored; None: never
 
 
 def load(path: Path) -> Schedule:
@@ -75,16 +77,18 @@ def parse(data: object) -> Schedule:
     length = _minutes(top, "windowSeconds", 3600, 60, MAX_WINDOW)
     run = _run(top.section("run"), _least_ttl(length))
     catch_up = _catch_up(top.section("catchUp"), run["priority"])
+    grid = Grid(length, _minutes(top, "offsetSeconds", 0, -MAX_WINDOW, MAX_WINDOW))
     schedule = Schedule(
         name=top.text(
             "name", wanted=_NAME, words=f"at most {NAME_LENGTH} lower-case letters, digits and -: a CronJob's"
         ),
         namespace=top.text("namespace", wanted=_NAMESPACE, words="a namespace's name"),
         run=run,
-        grid=Grid(length, _minutes(top, "offsetSeconds", 0, -MAX_WINDOW, MAX_WINDOW)),
+        grid=grid,
         settle=timedelta(seconds=top.number("settleSeconds", 0, 0, 31 * DAY)),
         start_from=_start_from(top),
         catch_up=catch_up,
+        rescore=rescore_of(top.section("rescore"), run, grid),
     )
     top.end()
     if run["concurrencyPolicy"] == "Forbid" and catch_up.max_windows:

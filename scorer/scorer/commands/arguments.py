@@ -72,7 +72,14 @@ def add_readings(parser: argparse.ArgumentParser) -> None:
         "--readings-layout",
         choices=READINGS_LAYOUTS,
         default=READINGS_LAYOUTS[0],
-        help="asa: as Stream Analytics writes them, a reading of the full hour in the next folder",
+        help="asa: as Stream Analytics writes them, a reading of the full hour in the next folder; "
+        "capture: Avro files of Event Hubs Capture",
+    )
+    group.add_argument(
+        "--late-seconds",
+        type=int,
+        metavar="SECONDS",
+        help="of the layout capture: how long after its time a reading may come to the hub (default: 900)",
     )
     group.add_argument(
         "--columns",
@@ -111,6 +118,8 @@ def readings_of(options: argparse.Namespace) -> ReadingsSource:
         "timeZone": options.time_zone,
         "ambiguousTimes": options.ambiguous_times,
     }
+    if options.late_seconds is not None:
+        told["lateSeconds"] = options.late_seconds
     return as_argument(lambda: readings_source(told))
 
 

@@ -100,7 +100,7 @@ def check_output_path(path: str, sharded: bool = False) -> str:
 
 
 _NOTHING: Mapping[str, str] = {}
-RESERVED = ("runs", "rejected", "anomalies", "guard", "logs")
+RESERVED = ("runs", "rejected", "anomalies", "guard", "logs", "deadletter")
 """Folders of a store that the scorer writes to beside predictions."""
 _MAY_BE = {
     "{yyyy}": r"\d{4}",
@@ -110,6 +110,9 @@ _MAY_BE = {
     SENSOR_TOKEN: r"[A-Za-z0-9._-]+",
     SHARD_TOKEN: r"\d{5}",
     ANY: r"[^/]*",
+    "{Year}": r"\d{4}",
+    **dict.fromkeys(("{Month}", "{Day}", "{Hour}", "{Minute}", "{Second}"), r"\d\d"),
+    **dict.fromkeys(("{Namespace}", "{EventHub}", "{PartitionId}"), r"[^/]+"),
 }
 
 

@@ -57,6 +57,7 @@ class Prepared(NamedTuple):
     """What the stage came to; None where there was nothing to resolve, or to wait for."""
 
     total: int | None = None
+    """0 is what no table's sensors leave of those that were found."""
     sha256: str = ""
     shards: Sequence[int] = ()
     """With predictions in shards: how many sensors each has, in their order."""
@@ -89,6 +90,12 @@ def source_of(value: Any) -> Source:
     )
 
 
+def only_of(value: Any) -> str:
+    """A work order's `only`, checked: the path of a table. Raises UsageError."""
+    path = a_text(value, "only", 512)
+    return checked("only", lambda: check_object_path(path))
+
+
 def _check_prefix(prefix: Any) -> None:
     """Raises UsageError for what no sensor's name can begin with."""
     text = a_text(prefix, "resolve.discover.prefix", MAX_SENSOR)
@@ -96,13 +103,16 @@ def _check_prefix(prefix: Any) -> None:
         raise UsageError(f"work order: resolve.discover.prefix is {shown(text)}: no sensor's name begins so")
 
 
-def wait_of(value: Any) -> WaitFor:
-    """A work order's `waitFor`, checked. Raises UsageError."""
+def wait_of(value: Any, captured: str = "") -> WaitFor:
+    """A work order's `waitFor`, checked. Raises UsageError.
+
+    The readings' path of the layout capture, `captured`, is the marker there if no other is given.
+    """
     told = an_object(value, "waitFor", ["marker", "until"], ("onTimeout",))
     until, marker = a_text(told["until"], "waitFor.until"), a_text(told["marker"], "waitFor.marker", 512)
     checked("waitFor.until", lambda: utc_time(until))
     return WaitFor(
-        checked("waitFor.marker", lambda: check_marker_path(marker)),
+        marker if captured == marker else checked("waitFor.marker", lambda: check_marker_path(marker)),
         until,
         a_choice(told.get("onTimeout", SCORE_ANYWAY), "waitFor.onTimeout", ON_TIMEOUT),
     )

@@ -13,6 +13,8 @@ from scorer.contract.staging import PUBLISH, WHY_BYTES, message, stage_head
 from scorer.contract.work import MAX_RUN_SENSORS
 
 DECISIONS_VERSION = 1
+SINK_BYTES = 160
+"""Of the sentence on a sink: all eight and what else is said fit into a message."""
 
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 
@@ -51,6 +53,24 @@ class Sample(NamedTuple):
     message: str
 
 
+class Sent(NamedTuple):
+    """What became of a run's anomalies at one of its sinks, in sensors."""
+
+    delivered: int = 0
+    deadlettered: int = 0
+    """Given up: they lie among the dead letters."""
+    suppressed: int = 0
+    """The sink's rule wants more: more of them, a higher score, more windows."""
+    skipped: int = 0
+    """Not asked for: the window is too old, a route leads nowhere, an earlier run has told the same."""
+    reason: str = ""
+    """`Word: sentence`, where something is to be said."""
+
+    def counts(self) -> dict[str, int]:
+        """The numbers by their names."""
+        return {name: count for name, count in self._asdict().items() if name != "reason"}
+
+
 class Published(NamedTuple):
     """What was published. Paths are None where nothing was written, because it may not or a later run has."""
 
@@ -61,6 +81,8 @@ class Published(NamedTuple):
     warnings: Mapping[str, int]
     notes: Mapping[str, int]
     samples: tuple[Sample, ...]
+    sinks: Mapping[str, Sent] = {}
+    """By name, if the run has any."""
 
 
 def parse_decisions(text: str | bytes) -> Decisions:
@@ -111,6 +133,8 @@ def encode_published(header: Header, published: Published, stages_ms: Mapping[st
         "samples": [],
         "stagesMs": dict(stages_ms),
     }
+    if published.sinks:
+        told["sinks"] = {name: _sent(sent) for name, sent in published.sinks.items()}
     room = MESSAGE_BYTES - len(message(told))
     samples = []
     for sample in published.samples:
@@ -120,6 +144,11 @@ def encode_published(header: Header, published: Published, stages_ms: Mapping[st
             break
         samples.append(said)
     return message({**told, "samples": samples})
+
+
+def _sent(sent: Sent) -> dict[str, Any]:
+    told: dict[str, Any] = {name: count for name, count in sent.counts().items() if count}
+    return told | ({"reason": cut_utf8(sent.reason, SINK_BYTES)} if sent.reason else {})
 
 
 def _places(text: Any, field: str, total: int) -> frozenset[int]:

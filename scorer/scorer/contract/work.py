@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scorer.contract.capture import LATE_SECONDS, MAX_LATE_SECONDS, check_capture_path
 from scorer.contract.fields import UsageError, a_choice, a_number, a_text, an_object, checked, shown
 from scorer.contract.paths import (
     MAX_VERSION,
@@ -25,6 +26,7 @@ from scorer.window import Window, utc_time, window
 
 if TYPE_CHECKING:
     from scorer.contract.preparing import Source, WaitFor
+    from scorer.contract.sinks import Sink
 
 __all__ = ["SensorFile", "UsageError", "WorkOrder", "parse_work_order", "sensor_names"]
 
@@ -42,8 +44,8 @@ _POLICIES = ("Skip", "Fail")
 CURRENT, AS_OF_WINDOW_END = "Current", "AsOfWindowEnd"
 AUTO, PARQUET, CSV, JSON_LINES, JSON_ARRAY = "Auto", "Parquet", "CSV", "JSONLines", "JSON"
 READINGS_FORMATS = (AUTO, PARQUET, CSV, JSON_LINES, JSON_ARRAY)
-HOURLY, ASA = "hourly", "asa"
-READINGS_LAYOUTS = (HOURLY, ASA)
+HOURLY, ASA, CAPTURE = "hourly", "asa", "capture"
+READINGS_LAYOUTS = (HOURLY, ASA, CAPTURE)
 REJECT, EARLIER, LATER = "Reject", "Earlier", "Later"
 AMBIGUOUS_TIMES = (REJECT, EARLIER, LATER)
 OUTPUT_FORMATS = (PARQUET, CSV)
@@ -105,6 +107,8 @@ class ReadingsSource(NamedTuple):
     columns: Columns = Columns()
     time_zone: str = "UTC"
     ambiguous_times: str = REJECT
+    late_seconds: int = LATE_SECONDS
+    """Of the layout capture: how long after its time a reading may have come to the hub."""
 
 
 class Output(NamedTuple):
@@ -141,6 +145,14 @@ class WorkOrder(NamedTuple):
     """Where the run's sensors come from: the prepare stage only, if they are not known yet."""
     wait_for: WaitFor | None = None
     """What is waited for before they are looked for: the prepare stage only."""
+    only: str = ""
+    """A table: of the sensors that are found, those that it names are the run's. The prepare stage only."""
+    part: bool = False
+    """Whether the run is of some of its window's sensors, after one of all: the publish stage only."""
+    sinks: tuple[Sink, ...] = ()
+    """Where its anomalies are sent: the publish stage only."""
+    schedule: str = ""
+    """Whose run it is, for those who hear of it: the publish stage only."""
     given: Mapping[str, Given] = {}
     """What the run's table gives sensors; not of the order itself, it stands in the list in the store."""
 
@@ -163,7 +175,8 @@ def parse_work_order(text: str) -> WorkOrder:
     model = model_source(fields["model"])
     readings = readings_source(fields["readings"])
     output = output_of(fields["output"])
-    preparing, besides = _preparing(fields) if stage == PREPARE else ({}, {})
+    captured = readings.path if readings.layout == CAPTURE else ""
+    preparing, besides = _preparing(fields, captured) if stage == PREPARE else ({}, {})
     checked("output.path", lambda: check_apart(output.path, readings.path, model.path, besides))
     return WorkOrder(
         run=_run(fields["run"]),
@@ -180,21 +193,42 @@ def parse_work_order(text: str) -> WorkOrder:
         per_attempt_seconds=a_number(fields["perAttemptSeconds"], "perAttemptSeconds", 1, MAX_SECONDS),
         stage=stage,
         decisions=a_text(fields["decisions"], "decisions", 4096) if stage == PUBLISH else "",
+        part=_part(fields),
+        sinks=_sinks(fields),
+        schedule=a_text(fields["schedule"], "schedule", 63) if "schedule" in fields else "",
         **preparing,
     )
 
 
-def _preparing(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _preparing(fields: Mapping[str, Any], captured: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The fields of the prepare stage, and which paths it reads besides, with a word for what they are."""
     # Imported here: a pod that scores need not load it.
-    from scorer.contract.preparing import TableSource, source_of, wait_of
+    from scorer.contract.preparing import TableSource, only_of, source_of, wait_of
 
     source = source_of(fields["resolve"]) if "resolve" in fields else None
-    wait_for = wait_of(fields["waitFor"]) if "waitFor" in fields else None
+    wait_for = wait_of(fields["waitFor"], captured) if "waitFor" in fields else None
+    only = only_of(fields["only"]) if "only" in fields else ""
     besides = {source.path: "the table"} if isinstance(source, TableSource) else {}
+    if only:
+        besides[only] = "the table of those that changed"
     if wait_for:
         besides[wait_for.marker] = "the marker"
-    return {"resolve": source, "wait_for": wait_for}, besides
+    return {"resolve": source, "wait_for": wait_for, "only": only}, besides
+
+
+def _sinks(fields: Mapping[str, Any]) -> tuple[Sink, ...]:
+    if "sinks" not in fields:
+        return ()
+    from scorer.contract.sinks import sinks_of  # here: a pod that scores need not load it
+
+    return sinks_of(fields["sinks"])
+
+
+def _part(fields: Mapping[str, Any]) -> bool:
+    part = fields.get("part", False)
+    if not isinstance(part, bool):
+        raise UsageError(f"work order: part is {shown(part)}: wanted true or false")
+    return part
 
 
 _FIELDS = [
@@ -216,6 +250,10 @@ _STAGES_OF = {
     "decisions": (PUBLISH,),
     "resolve": (PREPARE,),
     "waitFor": (PREPARE,),
+    "only": (PREPARE,),
+    "part": (PUBLISH,),
+    "sinks": (PUBLISH,),
+    "schedule": (PUBLISH,),
 }
 _OPTIONAL = ("stage", *_STAGES_OF)
 _MOST = {SCORE: MAX_SENSORS, PUBLISH: MAX_RUN_SENSORS}
@@ -234,6 +272,8 @@ def _stage(fields: Mapping[str, Any]) -> str:
             raise UsageError(f"work order: {field} is missing")
     if stage == PREPARE and not {"resolve", "waitFor"} & fields.keys():
         raise UsageError(f"work order: resolve or waitFor is missing: the stage {PREPARE} has nothing to do")
+    if "only" in fields and "resolve" not in fields:
+        raise UsageError("work order: only is there without resolve: wanted sensors that it is some of")
     return stage
 
 
@@ -284,19 +324,30 @@ def model_source(value: Any) -> ModelSource:
 
 def readings_source(value: Any) -> ReadingsSource:
     """A work order's `readings`, checked. Raises UsageError."""
-    readings = an_object(
-        value, "readings", ["path"], ("format", "layout", "columns", "timeZone", "ambiguousTimes")
-    )
+    options = ("format", "layout", "columns", "timeZone", "ambiguousTimes", "lateSeconds")
+    readings = an_object(value, "readings", ["path"], options)
+    layout = a_choice(readings.get("layout", HOURLY), "readings.layout", READINGS_LAYOUTS)
+    check = check_capture_path if layout == CAPTURE else check_readings_path
     source = ReadingsSource(
-        path=_path(readings["path"], "readings", check_readings_path),
+        path=_path(readings["path"], "readings", check),
         format=a_choice(readings.get("format", AUTO), "readings.format", READINGS_FORMATS),
-        layout=a_choice(readings.get("layout", HOURLY), "readings.layout", READINGS_LAYOUTS),
+        layout=layout,
         columns=_columns(readings.get("columns", {})),
         time_zone=a_text(readings.get("timeZone", "UTC"), "readings.timeZone", 64),
         ambiguous_times=a_choice(
             readings.get("ambiguousTimes", REJECT), "readings.ambiguousTimes", AMBIGUOUS_TIMES
         ),
+        late_seconds=a_number(
+            readings.get("lateSeconds", LATE_SECONDS), "readings.lateSeconds", 0, MAX_LATE_SECONDS
+        ),
     )
+    if layout != CAPTURE and "lateSeconds" in readings:
+        raise UsageError(f"work order: readings.lateSeconds belongs to the layout {CAPTURE}: found {layout}")
+    if layout == CAPTURE and source.format == PARQUET:
+        raise UsageError(
+            f"work order: readings.format is {PARQUET}: wanted what events' bodies are, JSON or CSV, "
+            f"for the layout {CAPTURE}"
+        )
     if source.layout == ASA and "{HH}" not in source.path:
         raise UsageError("work order: readings.layout is asa: wanted a readings.path with {HH}")
     return source

@@ -8,9 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from scorer.allocator import give_back_large_blocks
 from scorer.errors import InputError
+from scorer.ingest.libraries import hear_libraries
 from scorer.ingest.service import run
 from scorer.ingest.service_settings import read
+from scorer.logs import Log
 from scorer.settings import settings
 
 
@@ -23,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = read(options.settings)
         if not options.check:
+            give_back_large_blocks()
+            hear_libraries(Log(hub=found.hub.name, group=found.hub.group))
             asyncio.run(run(found, settings().connection_string))
     except InputError as error:
         sys.stderr.write(f"sensorscore-ingest: {error}\n")

@@ -1,9 +1,9 @@
 """What became of every event: none is lost without a word.
 
-    events = windowed + late + early + out of order + bad + duplicate
+    events = windowed + corrected + late + early + out of order + before the start + bad + duplicate
 
 A message that cannot be read at all is one bad event. Those adjusted are counted beside that;
-one that was late and adjusted may still be dropped as out of order.
+one that was late and adjusted may still be dropped as out of order, or correct its own window.
 Stream Analytics' metric *Late Input Events* is `late + late_adjusted`, *Out-of-Order Events* likewise.
 """
 
@@ -32,12 +32,16 @@ class Counts(NamedTuple):
     """Events of messages that came before."""
     late_adjusted: int = 0
     out_of_order_adjusted: int = 0
+    corrected: int = 0
+    """Late or out of order, and in their own windows though these were closed."""
+    before_start: int = 0
+    """Of windows of hours before the first one that lands."""
 
     @property
     def adds_up(self) -> bool:
         """Whether each event is somewhere, and only there."""
-        dropped = self.late + self.early + self.out_of_order
-        return self.events == self.windowed + dropped + self.bad + self.duplicate
+        dropped = self.late + self.early + self.out_of_order + self.before_start
+        return self.events == self.windowed + self.corrected + dropped + self.bad + self.duplicate
 
 
 def total(*counts: Counts) -> Counts:

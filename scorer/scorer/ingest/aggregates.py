@@ -79,9 +79,14 @@ class Groups:
 
     def __init__(self, columns: Sequence[Column], values: int) -> None:
         self.kept = kept_of(columns, values)
+        self._of = columns
         self._values = values
         self._size = 0
         self._columns: Columns = {name: np.empty(0, kept.kind) for name, kept in self.kept.items()}
+
+    def like(self) -> Groups:
+        """Groups of the same columns: none yet."""
+        return Groups(self._of, self._values)
 
     def grow(self, size: int) -> None:
         """There are so many places now. The memory of what is there already is not copied."""

@@ -18,10 +18,9 @@ from scorer.ingest.service_settings import Hub, Rates
 
 HUB_ERRORS = (EventHubError, AzureError, OSError, TimeoutError)
 """What questions to the hub may raise: all of them pass, or someone has to do something about them."""
-_ANNOTATIONS = (b"x-opt-sequence-number", b"x-opt-offset", b"x-opt-enqueued-time")
+_SEQUENCE, _OFFSET, _ENQUEUED = b"x-opt-sequence-number", b"x-opt-offset", b"x-opt-enqueued-time"
 """The last in milliseconds since 1970."""
-_EXPIRES = 6
-"""Balancing intervals without a word after which a consumer has no partitions any more."""
+_CAPTURED_APART = frozenset(name.decode() for name in (_SEQUENCE, _OFFSET, _ENQUEUED))
 
 
 class Progress(NamedTuple):
@@ -36,7 +35,7 @@ def open_client(hub: Hub, rates: Rates, owners: CheckpointStore, **how: Any) -> 
     told: dict[str, Any] = {
         "checkpoint_store": owners,
         "load_balancing_interval": rates.balance,
-        "partition_ownership_expiration_interval": _EXPIRES * rates.balance,
+        "partition_ownership_expiration_interval": rates.expire,
         **how,
     }
     if hub.connection:
@@ -59,19 +58,20 @@ def messages(events: Sequence[EventData]) -> list[Message]:
 
 def _message(event: EventData) -> Message:
     # From the annotations themselves: the event's own properties make a date of each time, for 2 µs more.
-    told: Any = event.raw_amqp_message.annotations or {}
-    sequence, offset, enqueued = (told.get(name) for name in _ANNOTATIONS)
+    raw = event.raw_amqp_message
+    told: Any = raw.annotations or {}
+    sequence, offset, enqueued = told.get(_SEQUENCE), told.get(_OFFSET), told.get(_ENQUEUED)
     if not (isinstance(sequence, int) and isinstance(offset, bytes) and isinstance(enqueued, int)):
         raise ValueError(f"an event came with annotations {told!r:.200}: wanted its place and time")
-    return Message(sequence, offset.decode(), enqueued * 1_000, _body(event))
+    body: Any = raw.body
+    kind = raw.body_type
+    data = b"".join(body) if kind is AmqpMessageBodyType.DATA else _odd_body(body, kind)
+    return Message(sequence, offset.decode(), enqueued * 1_000, data)
 
 
-def _body(event: EventData) -> bytes:
-    body: Any = event.body
-    if event.body_type == AmqpMessageBodyType.DATA:
-        return b"".join(body)
-    # Senders by bare AMQP may send values in the place of bytes, or sections of them.
-    if event.body_type == AmqpMessageBodyType.SEQUENCE:
+def _odd_body(body: Any, kind: AmqpMessageBodyType) -> bytes:
+    """Senders by bare AMQP may send values in the place of bytes, or sections of them."""
+    if kind == AmqpMessageBodyType.SEQUENCE:
         body = [value for section in body for value in section]
     if isinstance(body, bytes):
         return body
@@ -90,6 +90,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def whole(found: Sequence[Message], events: Sequence[EventData]) -> list[Message]:
+    """The messages with their properties, as Capture keeps them: the hub's, and those of the sender."""
+    return [
+        message._replace(about=(_named(event.system_properties), _named(event.properties)))
+        for message, event in zip(found, events, strict=True)
+    ]
+
+
+def _named(properties: Any) -> dict[str, Any]:
+    told: dict[str, Any] = _plain({**(properties or {})})
+    return {name: value for name, value in told.items() if name not in _CAPTURED_APART}
 
 
 def forget_tags(client: EventHubConsumerClient, partition: str) -> int:

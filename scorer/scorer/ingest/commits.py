@@ -11,8 +11,8 @@ whoever begins to receive finds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,7 +23,26 @@ from scorer.storage import ConflictError, NotFoundError, Store, UnavailableError
 _MAGIC = b"SSCOMMIT"
 _FIRST_BYTES = 64 * 1024
 _TRIES = 5
-VERSION = 1
+VERSION = 2
+
+
+class Part(NamedTuple):
+    """A part of an hour: what a partition closed of it between two commits."""
+
+    name: str
+    number: int
+    """Grows with each part of the partition."""
+
+
+class Kept(NamedTuple):
+    """What a state says of raw events: the first window of them without a file, and what is staged."""
+
+    window: int | None = None
+    """Its number since 1970; None before the first event."""
+    parts: Mapping[int, Sequence[str]] = {}
+    """Names of staged objects by window, in the order of events."""
+    every: int = 0
+    """What the windows are counted by."""
 
 
 class Header(NamedTuple):
@@ -33,33 +52,51 @@ class Header(NamedTuple):
     """No event to come gets an earlier time. Microseconds since 1970."""
     clock: int
     """No event to come arrives earlier."""
-    parts: Mapping[int, list[str]]
-    """Names of the parts of each hour that is not landed yet."""
+    parts: Mapping[int, list[Part]]
+    """Of each hour that is not landed yet; of one that is, those that corrections have not seen yet."""
     ledger: Mapping[int, Counts]
     """Events by their hour of arrival, of those hours."""
+    last: int = 0
+    """Number of the last part that there was; 0 for none."""
+    raw: Kept = Kept()
+    """Of raw events: what is in no file yet."""
 
     def passed(self, end: int) -> bool:
         """Whether the partition has no more to say of what ends then, nor gets what arrived until then."""
         return self.watermark > end and self.clock > end
 
 
-def encode(state: State, parts: Mapping[int, list[str]]) -> Iterator[bytes]:
+def encode(
+    state: State,
+    parts: Mapping[int, list[Part]],
+    last: int,
+    raw: Kept = Kept(),  # noqa: B008 (never changes)
+) -> Iterator[bytes]:
     """What is put, in parts."""
-    header = {
+    header: dict[str, Any] = {
         "version": VERSION,
         "watermark": state.watermark,
         "clock": state.streams.clock,
-        "parts": {str(hour): names for hour, names in parts.items()},
+        "parts": {str(hour): [list(part) for part in listed] for hour, listed in parts.items()},
+        "last": last,
         "ledger": {str(hour): list(counts) for hour, counts in state.ledger.items()},
     }
+    if raw.window is not None:
+        listed = {str(window): list(names) for window, names in raw.parts.items()}
+        header["raw"] = {"every": raw.every, "window": raw.window, "parts": listed}
     told = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
     yield _MAGIC + len(told).to_bytes(8, "little") + told
     yield from dump_parts(state)
 
 
-def metadata(state: State, owner: str) -> dict[str, str]:
-    """Beside it: where to go on, and whose it is."""
-    return {"offset": state.offset, "sequence": str(state.sequence), "owner": owner}
+def metadata(state: State, owner: str, attempt: int) -> dict[str, str]:
+    """Beside it: where to go on, whose it is, and which of the owner's attempts to commit."""
+    return {
+        "offset": state.offset,
+        "sequence": str(state.sequence),
+        "owner": owner,
+        "attempt": str(attempt),
+    }
 
 
 def decode(data: bytes, path: str) -> tuple[Header, bytes]:
@@ -98,6 +135,16 @@ def _header(told: bytes, path: str) -> Header:
     return Header(
         header["watermark"],
         header["clock"],
-        {int(hour): list(names) for hour, names in header["parts"].items()},
+        {int(hour): [Part(*part) for part in listed] for hour, listed in header["parts"].items()},
         {int(hour): Counts(*counts) for hour, counts in header["ledger"].items()},
+        header["last"],
+        _raw(header.get("raw")),
+    )
+
+
+def _raw(told: Mapping[str, Any] | None) -> Kept:
+    if told is None:
+        return Kept()
+    return Kept(
+        told["window"], {int(window): names for window, names in told["parts"].items()}, told["every"]
     )

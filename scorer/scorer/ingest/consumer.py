@@ -13,14 +13,21 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from azure.core.exceptions import AzureError
 from azure.eventhub import EventData
 
-from scorer.ingest.client import HUB_ERRORS, forget_tags, messages, progress
+from scorer.ingest.beginning import OLDEST, Beginning, beginning
+from scorer.ingest.client import HUB_ERRORS, forget_tags, messages, progress, whole
+from scorer.ingest.cursor import Taken
+from scorer.ingest.events import Message
+from scorer.ingest.gathered import Gathered
 from scorer.ingest.health import Health
 from scorer.ingest.measures import Measures
 from scorer.ingest.partition import Done, LostError, Partition, Rooms, claim
+from scorer.ingest.series import ERRORS
 from scorer.ingest.service_settings import Rates
 from scorer.ingest.settings import Settings
+from scorer.ingest.watermarks import NEVER
 from scorer.logs import Log
 from scorer.storage import StorageError
 
@@ -29,6 +36,10 @@ if TYPE_CHECKING:
 
 MOST_PENDING = 1_000_000
 """Closed windows and dead letters after which a commit does not wait for its time."""
+FIRST_COMMIT_SECONDS = 1.0
+"""From a partition's claim to its first commit, at most."""
+STRANGE = 100
+"""Times in a row that tags of deliveries were not where they are kept, until it is said."""
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
 """Between two tries, while the store does not answer."""
 _WAIT_SECONDS = 1.0
@@ -52,6 +63,12 @@ class _Owned:
         self.since = since
         self.due = due
         self.ask = 0.0
+        self.gathered = Gathered()
+
+
+def _take_all(partition: Partition, steps: Sequence[Sequence[Message]]) -> None:
+    for messages_of_step in steps:
+        partition.take(messages_of_step)
 
 
 class Consumer:
@@ -67,6 +84,7 @@ class Consumer:
         measures: Measures,
         log: Log,
         clocks: Clocks = Clocks(),  # noqa: B008 (a value that never changes)
+        start: str = OLDEST,
     ) -> None:
         self._client = client
         self._rooms = rooms
@@ -77,8 +95,15 @@ class Consumer:
         self._log = log
         self._clocks = clocks
         self._owned: dict[str, _Owned] = {}
+        self._not_forgotten = 0
+        self._one = asyncio.Semaphore(1)
+        """States are put one after the other: each is in memory twice meanwhile, and they may be large."""
+        self._start = start
+        self._begin = NEVER
         self.landed: int | None = None
         """The hour before which all have landed."""
+        self.taken = Taken()
+        """What corrections have seen."""
 
     @property
     def partitions(self) -> list[Partition]:
@@ -86,16 +111,24 @@ class Consumer:
         return [owned.partition for owned in self._owned.values()]
 
     async def run(self) -> None:
-        """Receives until the client is closed."""
+        """Receives until the client is closed. Raises StateError if where to begin is not understood."""
+        begun = await self._tried("store", self._beginning, "where to begin")
+        self._begin = begun.begin
+        if begun.said != self._start:
+            self._log.info("start is as it was decided before", start=begun.said, wanted=self._start)
         await self._client.receive_batch(
             self._take,
             max_batch_size=self._rates.batch,
             max_wait_time=min(_WAIT_SECONDS, self._rates.commit),
             prefetch=self._rates.prefetch,
-            starting_position="-1",
+            starting_position=begun.position,
             on_error=self._failed,
             on_partition_close=self._closed,
         )
+
+    def _beginning(self) -> Beginning:
+        rooms = self._rooms
+        return beginning(rooms.store, rooms.places.start, self._start, self._settings, self._clocks.wall())
 
     async def _take(self, context: Any, events: Sequence[EventData]) -> None:
         name = context.partition_id
@@ -103,21 +136,43 @@ class Consumer:
         if owned is None:
             partition = await self._tried(
                 "store",
-                lambda: claim(self._rooms, self._settings, name, str(uuid.uuid4())),
+                lambda: claim(self._rooms, self._settings, name, str(uuid.uuid4()), self._begin),
                 f"claim of partition {name}",
             )
-            due = self._clocks.monotonic() + self._rates.commit
+            # What waits is late already: the first commit does not wait for its time.
+            due = self._clocks.monotonic() + min(self._rates.commit, FIRST_COMMIT_SECONDS)
             owned = self._owned[name] = _Owned(partition, due, self._clocks.wall())
             self._log.info("partition claimed", partition=name, sequence=partition.sequence)
         partition = owned.partition
-        now = None if events else await self._silent_until(owned)
-        if events or now is not None:
-            await asyncio.to_thread(partition.take, messages(events), now)
-            forget_tags(self._client, name)
+        if events:
+            found = messages(events)
+            found = whole(found, events) if self._rooms.raw else found
+            owned.gathered.add(found, self._clocks.monotonic())
+        if owned.gathered.due(now := self._clocks.monotonic()) or not events or now >= owned.due:
+            await self._step(owned, silent=not events)
         if self._clocks.monotonic() >= owned.due or partition.pending > MOST_PENDING:
             if partition.changed:
                 await self._commit(partition)
             owned.due = self._clocks.monotonic() + self._rates.commit
+
+    async def _step(self, owned: _Owned, silent: bool) -> None:
+        """Takes what was gathered; of a silent partition also how late it is."""
+        if owned.gathered:
+            await asyncio.to_thread(_take_all, owned.partition, owned.gathered.taken())
+            self._forget_tags(owned.partition.name)
+        if silent and (until := await self._silent_until(owned)) is not None:
+            await asyncio.to_thread(owned.partition.take, (), until)
+
+    def _forget_tags(self, partition: str) -> None:
+        """Says it once if the client's insides, which are not documented, are others than they were."""
+        if forget_tags(self._client, partition) >= 0:
+            self._not_forgotten = 0
+            return
+        self._not_forgotten += 1  # a link that is just being opened has none either
+        if self._not_forgotten == STRANGE:
+            self._log.warning(
+                "this version of azure-eventhub is not known: if it keeps tags of deliveries, memory grows"
+            )
 
     async def _silent_until(self, owned: _Owned) -> int | None:
         """A time on the hub's clock before which no event to come arrives, if the hub has no more now."""
@@ -134,7 +189,9 @@ class Consumer:
 
     async def _commit(self, partition: Partition) -> None:
         done = await self._tried(
-            "store", lambda: partition.commit(self.landed), f"commit of partition {partition.name}"
+            "store",
+            lambda: partition.commit(self.landed, self.taken),
+            f"commit of partition {partition.name}",
         )
         self._count(partition, done)
 
@@ -150,7 +207,8 @@ class Consumer:
         wait = FIRST_SECONDS
         while True:
             try:
-                found = await asyncio.to_thread(work)
+                async with self._one:
+                    found = await asyncio.to_thread(work)
             except StorageError as error:
                 self._said(what, error, doing, passing=True)
                 await asyncio.sleep(wait)
@@ -163,8 +221,9 @@ class Consumer:
         if isinstance(error, LostError):
             self._log.info(str(error))
             return
-        if context is None:
-            self._said("hub", error, "sharing partitions")
+        if context is None:  # the store's errors are Azure's, the hub's are its client's own
+            store = isinstance(error, AzureError)
+            self._said("store" if store else "hub", error, "sharing partitions", passing=store)
         elif isinstance(error, HUB_ERRORS):
             self._said("hub", error, f"partition {context.partition_id}")
         else:  # a state that cannot be gone on from, say: it will be claimed again, and fail again
@@ -177,7 +236,8 @@ class Consumer:
         if owned is None:
             return
         try:
-            done = await asyncio.to_thread(owned.partition.release, self.landed)
+            async with self._one:
+                done = await asyncio.to_thread(owned.partition.release, self.landed, self.taken)
         except LostError as error:
             self._log.info(str(error))
         except StorageError as error:
@@ -190,7 +250,7 @@ class Consumer:
 
     def _said(self, what: str, error: Exception, doing: str = "", passing: bool = False) -> None:
         said = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        self._measures.error()
+        self._measures.error(what if what in ERRORS else "state")
         self._health.trouble(what, said, passing)
         self._log.warning(said, what=what, doing=doing)
 

@@ -7,14 +7,30 @@ files are a function of the committed parts, and partitions give those up only a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import orjson
 
+from scorer.ingest.replica import predecessor
 from scorer.ingest.state import StateError
 from scorer.storage import ConflictError, NotFoundError, Store
 
-VERSION = 1
+VERSION = 2
+
+
+class Taken(NamedTuple):
+    """What corrections have seen: of hours before `before`, each partition's parts up to these numbers.
+
+    What they have not seen must stay listed: a part may have come as its hour was being landed.
+    """
+
+    before: int | None = None
+    parts: Mapping[str, int] = {}
+
+    def has(self, partition: str, hour: int, number: int) -> bool:
+        """Whether a part needs to be listed no more."""
+        return self.before is not None and hour < self.before and number <= self.parts.get(partition, 0)
 
 
 class Cursor(NamedTuple):
@@ -27,6 +43,7 @@ class Cursor(NamedTuple):
     layout: str
     """That was chosen with the first hour; empty before."""
     beat: int
+    taken: Taken = Taken()
 
 
 class Claim:
@@ -49,7 +66,8 @@ class Claim:
         told = orjson.loads(blob.data)
         if told.get("version") != VERSION:
             raise StateError(f"{self._path} is of version {told.get('version')!r}: wanted {VERSION}")
-        return Cursor(blob.etag, told["holder"], told["next"], told["layout"], told["beat"])
+        taken = Taken(told["taken"]["before"], told["taken"]["parts"])
+        return Cursor(blob.etag, told["holder"], told["next"], told["layout"], told["beat"], taken)
 
     def hold(self, now: float) -> Cursor | None:
         """The cursor, if it is ours, renewed or taken over if need be. `now`: monotonic seconds."""
@@ -61,14 +79,16 @@ class Claim:
                 return found
             return self._put(found._replace(beat=found.beat + 1), now)
         if found.etag != self._seen[0]:
-            self._seen = (found.etag, now)
+            # What this replica's last process held and nobody has renewed since this one began is left.
+            left = not self._seen[0] and predecessor(found.holder, self._holder)
+            self._seen = (found.etag, now - self._seconds if left else now)
         if found.holder and now - self._seen[1] < self._seconds:
             return None
         return self._put(found._replace(holder=self._holder, beat=found.beat + 1), now)
 
-    def move(self, cursor: Cursor, to: int, layout: str) -> Cursor | None:
-        """The cursor at the next hour; None if someone else has changed it."""
-        return self._put(cursor._replace(next=to, layout=layout), self._renewed)
+    def move(self, cursor: Cursor, **changes: Any) -> Cursor | None:
+        """The cursor with these changes; None if someone else has changed it."""
+        return self._put(cursor._replace(**changes), self._renewed)
 
     def let_go(self) -> None:
         """Lets another take it at once."""
@@ -77,7 +97,7 @@ class Claim:
             self._put(found._replace(holder=""), self._renewed)
 
     def _put(self, cursor: Cursor, now: float) -> Cursor | None:
-        told = {"version": VERSION, **cursor._asdict()}
+        told = {"version": VERSION, **cursor._asdict(), "taken": cursor.taken._asdict()}
         del told["etag"]
         data = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +50,8 @@ class Message(NamedTuple):
     enqueued: int
     """When the hub got it: microseconds since 1970, UTC."""
     body: bytes
+    about: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    """The hub's properties of it and the sender's, where raw events are kept."""
 
 
 class Letter(NamedTuple):

@@ -8,7 +8,7 @@ parts: so they are the same whoever lands the hour.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,13 +29,16 @@ class Source(NamedTuple):
     hour: int
     parts: Mapping[str, Sequence[str]]
     """Names, by partition."""
+    wanted: Callable[[str], bool] | None = None
+    """Which sensors count; None for all."""
 
     def read(self) -> Iterator[tuple[str, Closed]]:
         """All parts, by partition. Raises PartError and StorageError."""
         for partition, names in self.parts.items():
             for name in names:
                 path = self.places.part(partition, self.hour, name)
-                yield partition, parts.decode(self.store.get(path).data, name)
+                found = parts.decode(self.store.get(path).data, name)
+                yield partition, found if self.wanted is None else _of(found, self.wanted)
 
 
 class Counted(NamedTuple):
@@ -47,14 +50,17 @@ class Counted(NamedTuple):
     """Of each sensor, in all partitions."""
     held: Sequence[tuple[str, Closed]] | None
     """All parts, where they are no more than one stretch."""
+    events: int
+    """In all windows."""
 
 
 def counted(source: Source, most: int) -> Counted:
     """Counts an hour's sensors; holds its parts if these have no more than so many rows."""
     rows: dict[str, int] = {}
     held: list[tuple[str, Closed]] | None = []
-    total = 0
+    total = events = 0
     for partition, closed in source.read():
+        events += closed.events
         for name, count in zip(closed.names, np.bincount(closed.sensors).tolist(), strict=True):
             rows[name] = rows.get(name, 0) + count
         total += len(closed.sensors)
@@ -63,7 +69,7 @@ def counted(source: Source, most: int) -> Counted:
         else:
             held = None
     names = sorted(rows)
-    return Counted(names, [rows[name] for name in names], held)
+    return Counted(names, [rows[name] for name in names], held, events)
 
 
 def readings_of(source: Source, hour: Counted, columns: Sequence[Column], most: int) -> Iterator[Readings]:
@@ -93,4 +99,19 @@ def _between(part: Closed, first: str, last: str) -> Closed:
     low, high = bisect_left(part.names, first), bisect_right(part.names, last)
     start, end = np.searchsorted(part.sensors, [low, high]).tolist()
     kept = {name: column[start:end].copy() for name, column in part.kept.items()}
-    return Closed(part.names[low:high], part.sensors[start:end] - low, part.ends[start:end].copy(), kept)
+    ends = part.ends[start:end].copy()
+    return Closed(part.names[low:high], part.sensors[start:end] - low, ends, kept, part.again)
+
+
+def _of(part: Closed, wanted: Callable[[str], bool]) -> Closed:
+    """A part's windows of these sensors alone."""
+    those = np.array([wanted(name) for name in part.names], np.bool_)
+    rows = those[part.sensors]
+    places = np.cumsum(those) - 1
+    return Closed(
+        [name for name, one in zip(part.names, those.tolist(), strict=True) if one],
+        places[part.sensors[rows]],
+        part.ends[rows],
+        {name: column[rows] for name, column in part.kept.items()},
+        part.again,
+    )

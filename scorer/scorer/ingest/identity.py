@@ -6,6 +6,8 @@ The environment is what the workload identity webhook puts into pods.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -23,6 +25,19 @@ _RENEW_SECONDS = 300
 """Before its end a token is not given out any more."""
 _SECONDS = 30.0
 _VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
+
+
+class RefusedError(ClientAuthenticationError):
+    """The identity is not one that gets a token: someone has to do something about it."""
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> str:
+    """What the endpoint says: its words begin with a code, AADSTS…, and hold no secret."""
+    said = await answer.text(errors="replace")
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        said = json.loads(said)["error_description"]
+    lines = str(said).splitlines()
+    return f"the endpoint answered {answer.status} {lines[0] if lines else ''}"[:300].rstrip()
 
 
 class WorkloadIdentity:
@@ -61,6 +76,8 @@ class WorkloadIdentity:
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.post(self._url, data=form) as answer,
             ):
+                if 400 <= answer.status < 500:
+                    raise RefusedError(f"no token for {scope}: {await _refusal(answer)}")
                 told = await answer.json(content_type=None)
             return AccessToken(told["access_token"], int(time.time()) + int(told["expires_in"]))
         except (OSError, aiohttp.ClientError, ValueError, LookupError, TypeError) as error:

@@ -2,36 +2,32 @@
 
 Every step can be done again, by anyone, with the same bytes: files are a function of the parts that committed
 states name. The order is readings, `_index.json`, `_SUCCESS`, the cursor; only then partitions forget the
-parts, and these are deleted when some more hours have landed.
+parts, and these are deleted when some more hours have landed. With corrections there comes a record of what
+the hour is made of before all these (`records`), and parts are kept as long as they may be wanted for it.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import orjson
-
 from scorer.contract.paths import default_marker
-from scorer.ingest import commits
-from scorer.ingest.accounting import Counts, total
+from scorer.ingest import commits, records
+from scorer.ingest.accounting import HOUR, Counts, total
 from scorer.ingest.commits import Header
+from scorer.ingest.corrections import Corrected, Corrector, late_parts
 from scorer.ingest.cursor import Claim, Cursor
-from scorer.ingest.hours import Source, counted, readings_of
-from scorer.ingest.landing import AUTO, Landing, Written, files, layout_for
-from scorer.ingest.merge import Readings
-from scorer.ingest.places import Places, dated, hour_end, hour_name, hour_start
-from scorer.ingest.settings import Column
+from scorer.ingest.hours import Counted, Source, counted, readings_of
+from scorer.ingest.landing import AUTO, Landing, layout_for
+from scorer.ingest.places import Places, dated, hour_end, hour_name
+from scorer.ingest.records import uncorrected
+from scorer.ingest.settings import Column, Corrections
 from scorer.ingest.state import StateError
-from scorer.storage import ConflictError, Store
-from scorer.window import HOUR, Window
+from scorer.ingest.writing import WRITERS, SupersededError, Writer, shown, success
+from scorer.storage import Store
 
-INDEX = "_index.json"
 KEPT_HOURS = 2
 """For so many hours after an hour its parts are still there."""
-WRITERS = 8
 
 
 class Landed(NamedTuple):
@@ -55,6 +51,7 @@ class Lander:
         columns: Sequence[Column],
         claim: Claim,
         writers: int = WRITERS,
+        corrections: Corrections | None = None,
     ) -> None:
         self._store = store
         self._places = places
@@ -62,17 +59,29 @@ class Lander:
         self._columns = columns
         self._claim = claim
         self._writers = writers
+        self._corrections = corrections
+        self._corrector: Corrector | None = None
+        if corrections is not None:
+            every = corrections.every / 1_000_000
+            self._corrector = Corrector(store, places, landing, columns, claim, every, writers)
+        self._seen: tuple[Cursor, Mapping[str, Header]] | None = None
 
-    def look(self) -> int | None:
-        """The hour before which all have landed; None if none has."""
-        cursor = self._claim.read()
-        return cursor.next if cursor else None
+    def look(self) -> Cursor | None:
+        """Which hour is next, and what corrections have seen; None before there was anything."""
+        return self._claim.read()
+
+    def correct(self, now: float) -> Corrected | None:
+        """Corrects hours that have landed, after `land` found no more to do. Raises as that does."""
+        if self._corrector is None or self._seen is None:
+            return None
+        return self._corrector.correct(*self._seen, now)
 
     def land(self, partitions: Sequence[str], now: float) -> Landed | None:
         """Lands the next hour, if it is due and this one's turn. Raises StorageError, StateError.
 
         `partitions` are all that the hub has; `now` is for the claim.
         """
+        self._seen = None
         cursor = self._claim.hold(now)
         if cursor is None:
             return None
@@ -82,6 +91,7 @@ class Lander:
             return None
         hour = _next(cursor, headers.values())
         if hour is None or not all(header.passed(hour_end(hour)) for header in headers.values()):
+            self._seen = cursor, headers
             return None
         # Partitions forget an hour's parts once the cursor is past it: it was not when these were read.
         if self._claim.read() != cursor:
@@ -91,39 +101,44 @@ class Lander:
     def _land(self, cursor: Cursor, hour: int, headers: Mapping[str, Header]) -> Landed | None:
         arrived = total(*(header.ledger[hour] for header in headers.values() if hour in header.ledger))
         if not arrived.adds_up:
-            raise StateError(f"hour {hour_name(hour)}: its events do not add up: {arrived}")
-        names = {partition: header.parts.get(hour, ()) for partition, header in headers.items()}
-        source = Source(self._store, self._places, hour, names)
-        found = counted(source, self._landing.shard_rows)
-        layout = self._layout(cursor, len(found.names))
-        template = self._landing.template(layout)
-        told: list[dict[str, Any]] = []
-        rows = events = 0
-        stretches = readings_of(source, found, self._columns, self._landing.shard_rows)
-        for shard, readings in enumerate(stretches):
-            told += self._written(readings, layout, hour, shard)
-            rows, events = rows + len(readings.times), events + readings.events
-        index = _encoded({"v": 1, "hour": _shown(hour), "layout": layout, "files": told})
-        marker = dated(default_marker(template), hour)
-        self._put(f"{marker.rpartition('/')[0]}/{INDEX}", index)
-        success = {
-            "v": 1,
-            "hour": _shown(hour),
-            "readings": {
-                "files": len(told),
-                "rows": rows,
-                "sensors": len(found.names),
-                "events": events,
-            },
-            "arrived": arrived._asdict(),
-            "partitions": len(headers),
-            "index": hashlib.sha256(index).hexdigest(),
-        }
-        self._put(marker, _encoded(success))
-        if self._claim.move(cursor, hour + 1, layout) is None:
+            raise StateError(f"hour {shown(hour)}: its events do not add up: {arrived}")
+        names = {name: [part.name for part in header.parts.get(hour, ())] for name, header in headers.items()}
+        known = records.read(self._store, self._places, hour) if self._corrector is not None else None
+        source = Source(self._store, self._places, hour, known.record.parts if known else names)
+        hours = counted(source, self._landing.shard_rows)
+        layout = self._layout(cursor, len(hours.names))
+        if self._corrector is not None and known is None:
+            count = self._corrector.shown(hour, layout)
+            record = uncorrected(names, hours.events, arrived._asdict(), len(headers), count)
+            if records.write(self._store, self._places, hour, record, None) is None:
+                return None  # someone else has just said what the hour is made of
+        told = self._write(source, hours, layout, arrived, len(headers))
+        if told is None or self._claim.move(cursor, next=hour + 1, layout=layout) is None:
             return None
-        self._clear(headers, hour - KEPT_HOURS)
-        return Landed(hour, len(told), rows, len(found.names), arrived)
+        self._clear(cursor, headers, hour - KEPT_HOURS)
+        return Landed(hour, len(told), sum(file["rows"] for file in told), len(hours.names), arrived)
+
+    def _write(
+        self, source: Source, hours: Counted, layout: str, arrived: Counts, partitions: int
+    ) -> list[dict[str, Any]] | None:
+        """Writes an hour's files, index and marker; gives what the index says, None if superseded."""
+        hour = source.hour
+        writer = Writer(self._store, self._landing, hour, lambda: self._is_next(hour), self._writers)
+        told: list[dict[str, Any]] = []
+        stretches = readings_of(source, hours, self._columns, self._landing.shard_rows)
+        try:
+            for shard, readings in enumerate(stretches):
+                told += writer.readings(readings, layout, shard)
+            marker = dated(default_marker(self._landing.template(layout)), hour)
+            index = writer.write_index(marker.rpartition("/")[0], layout, told)
+            writer.put(marker, success(hour, told, hours.events, arrived._asdict(), partitions, index))
+        except SupersededError:
+            return None
+        return told
+
+    def _is_next(self, hour: int) -> bool:
+        cursor = self._claim.read()
+        return cursor is not None and cursor.next in (None, hour)
 
     def _layout(self, cursor: Cursor, sensors: int) -> str:
         """The one that is set, else that of the first hour with sensors; empty before there is one."""
@@ -131,48 +146,18 @@ class Lander:
             return layout_for(self._landing, sensors)
         return cursor.layout
 
-    def _written(self, readings: Readings, layout: str, hour: int, shard: int) -> list[dict[str, Any]]:
-        """Writes the files; gives what the index says of each, in their order."""
-        found = files(readings, self._landing, layout, hour, shard)
-        if self._writers < 2:
-            return [self._write(each) for each in found]
-        told: list[dict[str, Any]] = []
-        with ThreadPoolExecutor(self._writers) as pool:
-            # Few at a time: a file is encoded here, and not held for longer than it takes to write it.
-            waiting = []
-            for each in found:
-                waiting.append(pool.submit(self._write, each))
-                if len(waiting) >= 2 * self._writers:
-                    told.append(waiting.pop(0).result())
-            told += [each.result() for each in waiting]
-        return told
+    def _clear(self, cursor: Cursor, headers: Mapping[str, Header], before: int) -> None:
+        """Deletes parts and records that are not needed: of hours before this one and beyond the horizon.
 
-    def _write(self, file: Written) -> dict[str, Any]:
-        digest = self._put(file.path, file.data)
-        return {
-            "path": file.path,
-            "rows": file.rows,
-            "bytes": len(file.data),
-            "sha256": digest,
-            "sensors": len(file.names),
-            "first": file.names[0],
-            "last": file.names[-1],
-        }
-
-    def _put(self, path: str, data: bytes) -> str:
-        """Writes it, unless just these bytes are there: then not even its ETag changes."""
-        digest = hashlib.sha256(data).hexdigest()
-        try:
-            self._store.put(path, data, {"sha256": digest}, if_none_match=True)
-        except ConflictError:
-            if self._store.head(path).metadata.get("sha256") != digest:
-                self._store.put(path, data, {"sha256": digest})
-        return digest
-
-    def _clear(self, partitions: Iterable[str], before: int) -> None:
-        """Deletes the parts of hours before this one, and those that no state ever named."""
-        for partition in partitions:
-            folder = self._places.parts(partition)
+        So go the parts that no state ever named.
+        """
+        if self._corrections is not None:
+            clock = min(header.clock for header in headers.values())
+            # The first hour in which an event to come may still lie.
+            horizon = (clock - self._corrections.horizon - 1) // HOUR
+            before = min([before, horizon, *late_parts(cursor, headers)])
+        folders = [self._places.records, *map(self._places.parts, headers)]
+        for folder in folders:
             for entry in list(self._store.list(folder)):
                 if entry.path.removeprefix(f"{folder}/").partition("/")[0] < hour_name(before):
                     self._store.delete(entry.path)
@@ -183,11 +168,3 @@ def _next(cursor: Cursor, headers: Iterable[Header]) -> int | None:
     if cursor.next is not None:
         return cursor.next
     return min((hour for header in headers for hour in (*header.parts, *header.ledger)), default=None)
-
-
-def _shown(hour: int) -> str:
-    return str(Window(hour_start(hour), hour_start(hour) + HOUR))
-
-
-def _encoded(told: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS) + b"\n"

@@ -15,7 +15,14 @@ import orjson
 import pyarrow as pa
 
 from scorer.columns import column, repeated
-from scorer.contract.paths import DATE_TOKENS, SENSOR_TOKEN, SHARD_TOKEN, TemplateError, check_output_path
+from scorer.contract.paths import (
+    DATE_TOKENS,
+    SENSOR_TOKEN,
+    SHARD_TOKEN,
+    TemplateError,
+    check_output_path,
+    is_of_one_window,
+)
 from scorer.ingest.checks import SettingsError
 from scorer.ingest.merge import Readings
 from scorer.ingest.places import dated
@@ -46,12 +53,14 @@ class Landing(NamedTuple):
     path: str = ""
     """A template; empty for the usual one of format and layout."""
     shard_rows: int = SHARD_ROWS
+    folder: str = FOLDER
+    """A template of the hour's folder, where there is no path."""
 
     def template(self, layout: str) -> str:
         """The path of a layout's files."""
         if self.path:
             return self.path
-        return f"{FOLDER}/{'part-{shard}' if layout == SHARDED else '{sensor}'}.{_SUFFIX[self.form]}"
+        return f"{self.folder}/{'part-{shard}' if layout == SHARDED else '{sensor}'}.{_SUFFIX[self.form]}"
 
 
 class Written(NamedTuple):
@@ -77,16 +86,35 @@ def checked(landing: Landing) -> Landing:
     if landing.layout not in (AUTO, layout):
         raise SettingsError(f"landing.path {landing.path!r} is of layout {layout}, not {landing.layout}")
     folder, _, name = landing.path.rpartition("/")
-    if any(token not in folder for token in DATE_TOKENS) or SENSOR_TOKEN in folder or SHARD_TOKEN in folder:
+    if any(token not in folder for token in DATE_TOKENS) or SHARD_TOKEN in folder:
         raise SettingsError(
             f"landing.path is {landing.path!r}: wanted {' '.join(DATE_TOKENS)} in its folder, and "
-            f"{SENSOR_TOKEN} or {SHARD_TOKEN} in the file's name only"
+            f"{SHARD_TOKEN}, if it is of shards, in the file's name only"
         )
     if any(token in name for token in DATE_TOKENS):
         raise SettingsError(f"landing.path is {landing.path!r}: wanted the date in its folder only")
+    if not is_of_one_window(landing.path):
+        raise SettingsError(
+            f"landing.path is {landing.path!r}: wanted {SENSOR_TOKEN} after the date, as _SUCCESS stands in "
+            "the hour's folder"
+        )
     if not name.endswith(f".{_SUFFIX[landing.form]}"):
         raise SettingsError(f"landing.path is {landing.path!r}: wanted .{_SUFFIX[landing.form]} at its end")
     return landing._replace(layout=layout)
+
+
+def in_folder(landing: Landing, folder: str) -> Landing:
+    """The same in the hour's folder of this template, or in one for each sensor. Raises SettingsError."""
+    suffix = _SUFFIX[landing.form]
+    if SENSOR_TOKEN in folder:
+        return checked(landing._replace(path=f"{folder}/readings.{suffix}"))
+    checked(Landing(landing.form, path=f"{folder}/part-{SHARD_TOKEN}.{suffix}"))
+    return landing._replace(folder=folder)
+
+
+def names_files(path: str) -> bool:
+    """Whether a path is one of files, of whatever format, by its end."""
+    return path.endswith(tuple(f".{suffix}" for suffix in _SUFFIX.values()))
 
 
 def layout_for(landing: Landing, sensors: int) -> str:

@@ -17,9 +17,10 @@ from prometheus_client import (
 )
 
 from scorer.ingest.accounting import Counts
+from scorer.ingest.corrections import Corrected
 from scorer.ingest.lander import Landed
 from scorer.ingest.partition import Done
-from scorer.ingest.series import FATES, SERIES
+from scorer.ingest.series import ERRORS, FATES, SERIES
 
 PREFIX = "sensorscore_ingest_"
 
@@ -44,6 +45,8 @@ class Measures:
         ProcessCollector(registry=self.registry)
         for fate in FATES:
             self._counters["events_total"].labels(fate)
+        for kind in ERRORS:
+            self._counters["errors_total"].labels(kind)
         self._gauges["late_arrival_seconds"].set(late)
         self._gauges["landed_until_timestamp_seconds"].set(began)
 
@@ -71,13 +74,18 @@ class Measures:
         self._counters["landings_total"].inc()
         self._counters["landed_rows_total"].inc(landed.rows)
 
+    def corrected(self, corrected: Corrected) -> None:
+        """Hours were corrected."""
+        self._counters["corrections_total"].inc(corrected.sensors)
+        self._counters["stray_windows_total"].inc(corrected.stray)
+
     def landed_until(self, seconds: float) -> None:
         """All hours before this Unix time have landed, by whichever replica."""
         self._gauges["landed_until_timestamp_seconds"].set(seconds)
 
-    def error(self) -> None:
-        """Something is tried again."""
-        self._counters["errors_total"].inc()
+    def error(self, kind: str) -> None:
+        """Something is tried again: one of ERRORS."""
+        self._counters["errors_total"].labels(kind).inc()
 
     def hub(self, partitions: int) -> None:
         """So many partitions has the hub."""
@@ -102,9 +110,11 @@ def _fates(counts: Counts, unusable: int) -> dict[str, int]:
     """Each event once: they add up to `counts.events`."""
     return {
         "windowed": counts.windowed,
+        "corrected": counts.corrected,
         "late": counts.late,
         "early": counts.early,
         "out_of_order": counts.out_of_order,
+        "before_start": counts.before_start,
         "bad": counts.bad - unusable,
         "conversion": unusable,
         "duplicate": counts.duplicate,

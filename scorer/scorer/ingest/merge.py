@@ -33,7 +33,9 @@ def merge(closed: Mapping[str, Sequence[Closed]], columns: Sequence[Column]) -> 
     """Closed windows of all partitions, by the partition's name, as readings.
 
     The order in which partitions are given does not matter: what several have to say of one group is added up
-    in the order of their names. Raises ValueError if one partition closed a group twice.
+    in the order of their names. What one has to say is its closed window, then the events that came when it
+    was closed (`again`), one by one in the order in which they are given: the same sums as if it had been
+    open for them. Raises ValueError if one partition closed a group twice.
     """
     parts = [part for partition in sorted(closed) for part in closed[partition] if len(part.sensors)]
     ranks = [
@@ -48,21 +50,35 @@ def merge(closed: Mapping[str, Sequence[Closed]], columns: Sequence[Column]) -> 
     ends = np.concatenate([part.ends for part in parts])
     partitions = np.repeat(np.array(ranks, np.int64), [len(part.sensors) for part in parts])
     kept = {name: np.concatenate([part.kept[name] for part in parts]) for name in parts[0].kept}
+    again = np.repeat([part.again for part in parts], [len(part.sensors) for part in parts])
     order = _order(sensors, ends)
-    sensors, ends, partitions = sensors[order], ends[order], partitions[order]
+    sensors, ends, partitions, again = sensors[order], ends[order], partitions[order], again[order]
     kept = {name: column[order] for name, column in kept.items()}
     first = np.ones(len(order), np.bool_)
     first[1:] = (sensors[1:] != sensors[:-1]) | (ends[1:] != ends[:-1])
-    if (~first[1:] & (partitions[1:] == partitions[:-1])).any():
+    own = first.copy()
+    own[1:] |= partitions[1:] != partitions[:-1]
+    if (~own & ~again).any():
         raise ValueError("a partition closed one window of a sensor twice")
-    whole = {name: column[first] for name, column in kept.items()}
-    group = np.cumsum(first) - 1
-    turn = np.arange(len(order)) - np.flatnonzero(first)[group]
-    for number in range(1, int(turn.max()) + 1):
-        these = turn == number
-        folded(whole, {name: column[these] for name, column in kept.items()}, group[these])
+    if again.any():
+        kept = _folded(kept, own)
+        sensors, ends, first = sensors[own], ends[own], first[own]
+    whole = _folded(kept, first)
     events = int(whole[EVENTS].sum(dtype=np.int64))
     return Readings(names, sensors[first], ends[first], finished(whole, columns), events)
+
+
+def _folded(kept: Mapping[str, NDArray[Any]], first: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """What lies together, each stretch as one, added up in its order; stretches begin where `first` says."""
+    whole = {name: column[first] for name, column in kept.items()}
+    starts = np.flatnonzero(first)
+    lengths = np.diff(np.append(starts, len(first)))
+    left = np.flatnonzero(lengths > 1)
+    for number in range(1, int(lengths.max())):
+        left = left[lengths[left] > number]
+        these = starts[left] + number
+        folded(whole, {name: column[these] for name, column in kept.items()}, left)
+    return whole
 
 
 def _named(parts: Sequence[Closed]) -> tuple[list[str], NDArray[np.int64]]:

@@ -19,15 +19,23 @@ from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 from scorer.ingest.identity import WorkloadIdentity
 from scorer.ingest.places import Places
 from scorer.ingest.service_settings import StoreAt
+from scorer.ingest.sharing import Record, Sharing
 from scorer.storage import ConflictError, NotFoundError, Store
 from scorer.storage.address import AzureAddress, azure_address
 
 _API = "2021-12-02"
-Record = dict[str, Any]
+_RETRIES = {"retry_total": 2, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+"""Some 4 s in all: the client's own begin with 15 s, which cost claims that have 30; and it looks again."""
 
 
-def ownership(at: StoreAt, connection: str | None, store: Store, places: Places) -> CheckpointStore:
-    """The one for this store. Raises AddressError and SettingsError."""
+def ownership(
+    at: StoreAt, connection: str | None, store: Store, places: Places, name: str, expire: float
+) -> Sharing:
+    """The one for this store; `name` is this process's. Raises AddressError and SettingsError."""
+    return Sharing(_owners(at, connection, store, places), name, expire)
+
+
+def _owners(at: StoreAt, connection: str | None, store: Store, places: Places) -> CheckpointStore:
     scheme, _, rest = at.url.partition("://")
     if scheme != "azure":
         return StoreOwnership(store, places)
@@ -37,6 +45,7 @@ def ownership(at: StoreAt, connection: str | None, store: Store, places: Places)
         address.container,
         credential=_credential(address),
         api_version=_API,
+        **_RETRIES,
         state=StoreOwnership(store, places),
     )
 

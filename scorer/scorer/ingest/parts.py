@@ -2,11 +2,13 @@
 
     8 bytes   SSPARTS1
     8 bytes   length of the header, little endian
-    header    JSON with sorted keys: partition, hour, rows, columns (name, type), names of sensors in order
+    header    JSON with sorted keys: partition, hour, rows, again, columns (name, type), names of sensors
     columns   sensors (u4, places among the names), ends (i8), then what is kept of the groups
 
-Rows are in order of sensor and time. A part's name ends with the digest of its bytes, so two owners that once
-had the same partition never write different bytes to one name; which parts count, the partition's state says.
+Rows are in order of sensor and time; of events that came after their window was closed (`again`: a row for
+each), those of one window are in order of arrival. A part's name ends with the digest of its bytes, so two
+owners that once had the same partition never write different bytes to one name; which parts count, the
+partition's state says.
 """
 
 from __future__ import annotations
@@ -48,17 +50,19 @@ def by_hour(closed: Sequence[Closed]) -> Iterator[tuple[int, Closed]]:
                 whole.sensors[rows],
                 whole.ends[rows],
                 {name: column[rows] for name, column in whole.kept.items()},
+                whole.again,
             ),
         )
 
 
 def _together(closed: Sequence[Closed]) -> Closed:
-    """All of one partition's: places of its sensors mean the same in each, and later ones know more names."""
+    """All of one partition's, of one kind: places of sensors mean the same in each, later ones have more."""
     return Closed(
         closed[-1].names,
         np.concatenate([each.sensors for each in closed]),
         np.concatenate([each.ends for each in closed]),
         {name: np.concatenate([each.kept[name] for each in closed]) for name in closed[0].kept},
+        closed[0].again,
     )
 
 
@@ -77,6 +81,7 @@ def encode(partition: str, hour: int, closed: Closed) -> bytes:
         "rows": len(order),
         "columns": [(name, column.dtype.str[1:]) for name, column in closed.kept.items()],
         "names": names,
+        "again": closed.again,
     }
     told = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
     columns = [sensors[order].astype("<u4"), closed.ends[order].astype("<i8")]
@@ -104,7 +109,7 @@ def decode(data: bytes, name: str) -> Closed:
 
     sensors, ends = column("<u4").astype(np.int64), column("<i8")
     kept = {name: column(f"<{kind}") for name, kind in header["columns"]}
-    return Closed(header["names"], sensors, ends, kept)
+    return Closed(header["names"], sensors, ends, kept, header.get("again", False))
 
 
 def part_name(first: int, last: int, data: bytes) -> str:

@@ -2,7 +2,9 @@
 
     ingest/{hub}/{group}/{partition}/state                             offset, open windows, list of parts
     ingest/{hub}/{group}/{partition}/parts/{yyyyMMddHH}/{from}-{to}-…  closed windows of one hour, immutable
+    ingest/{hub}/{group}/landed/{yyyyMMddHH}                           what an hour is made of
     ingest/{hub}/{group}/landing                                       who lands, and which hour is next
+    ingest/{hub}/{group}/start                                         where reading began, and landing
 
 An hour is a number since 1970 here; hour h holds what is after h:00, up to and including h+1:00.
 """
@@ -34,6 +36,24 @@ class Places(NamedTuple):
     def part(self, partition: str, hour: int, name: str) -> str:
         """A part of an hour."""
         return f"{self.parts(partition)}/{hour_name(hour)}/{name}"
+
+    def raw(self, partition: str) -> str:
+        """The folder of a partition's raw events that are in no file yet."""
+        return f"{self.root}/{partition}/raw"
+
+    @property
+    def records(self) -> str:
+        """The folder of what landed hours are made of."""
+        return f"{self.root}/landed"
+
+    def record(self, hour: int) -> str:
+        """What a landed hour is made of."""
+        return f"{self.records}/{hour_name(hour)}"
+
+    @property
+    def start(self) -> str:
+        """Where reading began, and landing."""
+        return f"{self.root}/start"
 
     @property
     def landing(self) -> str:

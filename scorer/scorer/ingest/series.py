@@ -7,8 +7,20 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-FATES = ("windowed", "late", "early", "out_of_order", "bad", "conversion", "duplicate")
+FATES = (
+    "windowed",
+    "corrected",
+    "late",
+    "early",
+    "out_of_order",
+    "before_start",
+    "bad",
+    "conversion",
+    "duplicate",
+)
 """What becomes of events; each has one."""
+ERRORS = ("hub", "store", "landing", "state")
+"""Where errors are met."""
 
 
 class Series(NamedTuple):
@@ -29,7 +41,8 @@ SERIES = (
         "counter",
         "events",
         "Events read, by what became of them; the fates add up to all.",
-        "`late`, `early` and `out_of_order` are those that were dropped; adjusted ones are `windowed`.",
+        "`late`, `early` and `out_of_order` are those that were dropped; adjusted ones are `windowed`; "
+        "`corrected` are in windows that were closed before.",
         ("fate",),
     ),
     Series(
@@ -75,6 +88,14 @@ SERIES = (
         "counter",
         "windows",
         "Windows that closed after their hour had landed: their readings are in no file.",
+        "With corrections only those of hours that cannot be corrected any more.",
+    ),
+    Series(
+        "sensorscore_ingest_corrections_total",
+        "counter",
+        "sensors",
+        "Sensors whose landed hour was replaced, once for each correction of an hour.",
+        "Of the replica that lands.",
     ),
     Series(
         "sensorscore_ingest_landings_total",
@@ -88,7 +109,9 @@ SERIES = (
         "sensorscore_ingest_errors_total",
         "counter",
         "errors",
-        "Errors of the hub's client and of the store that were met, and tried again.",
+        "Errors that were met, and tried again, by where.",
+        "`hub`: its client's; `store`: commits and claims; `landing`; `state`: one that is not understood.",
+        ("kind",),
     ),
     Series(
         "sensorscore_ingest_backlog_events",

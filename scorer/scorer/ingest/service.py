@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
-
-from azure.eventhub.aio import CheckpointStore
 
 from scorer.ingest.client import HUB_ERRORS, open_client
 from scorer.ingest.consumer import Clocks, Consumer
@@ -18,10 +16,12 @@ from scorer.ingest.health import Health
 from scorer.ingest.http import serve
 from scorer.ingest.lander import Lander
 from scorer.ingest.measures import Measures
-from scorer.ingest.ownership import AzureOwnership, ownership
+from scorer.ingest.ownership import ownership
 from scorer.ingest.partition import Rooms
 from scorer.ingest.parts import PartError
-from scorer.ingest.places import hour_start, places
+from scorer.ingest.places import hour_name, hour_start, places
+from scorer.ingest.raw import Raw, of_hub
+from scorer.ingest.replica import process_name
 from scorer.ingest.service_settings import ServiceSettings
 from scorer.ingest.settings import EVENT, Ordering
 from scorer.ingest.state import StateError
@@ -53,9 +53,10 @@ class Service:
         where = places(settings.folder, settings.hub.name, settings.hub.group)
         self.health = Health(settings.rates.stall, clocks.monotonic)
         self.measures = Measures(_late(settings.engine.ordering), clocks.wall())
-        self._owners: CheckpointStore = ownership(at, connection, self.store, where)
+        name = process_name(settings.replica)
+        self._owners = ownership(at, connection, self.store, where, name, settings.rates.expire)
         self._client = open_client(settings.hub, settings.rates, self._owners, **how)
-        rooms = Rooms(self.store, where, settings.dead_letters)
+        rooms = Rooms(self.store, where, settings.dead_letters, _raw(settings))
         self.consumer = Consumer(
             self._client,
             rooms,
@@ -65,22 +66,29 @@ class Service:
             self.measures,
             self._log,
             clocks,
+            settings.hub.start,
         )
-        self._claim = Claim(self.store, where.landing, str(uuid.uuid4()), settings.rates.claim)
+        self._claim = Claim(self.store, where.landing, name, settings.rates.claim)
         self._ending = asyncio.Event()
         self._partitions: list[str] = []
         self._ask = clocks.monotonic()
         self.port = 0
         """Where it listens, once it runs."""
-        self._lander = Lander(self.store, where, settings.landing, settings.engine.columns, self._claim)
+        self._lander = Lander(
+            self.store,
+            where,
+            settings.landing,
+            settings.engine.columns,
+            self._claim,
+            corrections=settings.engine.corrections,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`; then commits, and gives partitions and landing back."""
         runner, self.port = await serve(self._settings.port, self.measures, self.health)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(runner.cleanup)
-            if isinstance(self._owners, AzureOwnership):
-                await stack.enter_async_context(self._owners)
+            await stack.enter_async_context(self._owners)
             stack.push_async_callback(self._let_go)
             rates = self._settings.rates
             receiving = asyncio.create_task(self.consumer.run())
@@ -124,13 +132,19 @@ class Service:
                 if landed is None:
                     break
                 self.measures.landed(landed)
-                self._log.info("hour landed", **{**landed._asdict(), "arrived": landed.arrived._asdict()})
-            self.consumer.landed = await asyncio.to_thread(self._lander.look)
+                told = {"hour": hour_name(landed.hour), "arrived": landed.arrived._asdict()}
+                self._log.info("hour landed", **{**landed._asdict(), **told})
+            if (cursor := await asyncio.to_thread(self._lander.look)) is not None:
+                self.consumer.landed, self.consumer.taken = cursor.next, cursor.taken
             if self.consumer.landed is not None:
                 self.measures.landed_until(hour_start(self.consumer.landed).timestamp())
+            corrected = await asyncio.to_thread(self._lander.correct, now)
+            if corrected is not None:
+                self.measures.corrected(corrected)
+                self._log.info("hours corrected", **corrected._asdict())
         except (*HUB_ERRORS, StorageError, StateError, PartError, ValueError) as error:
             said = (str(error).splitlines() or [type(error).__name__])[0][:300]
-            self.measures.error()
+            self.measures.error("landing")
             self.health.trouble("landing", said)
             self._log.warning(said, what="landing")
         else:
@@ -141,6 +155,15 @@ class Service:
             await asyncio.to_thread(self._claim.let_go)
         except StorageError as error:
             self._log.warning(str(error), what="landing")
+
+
+def _raw(settings: ServiceSettings) -> Raw | None:
+    """Where raw events are kept, with the hub's names in the path."""
+    hub = settings.hub
+    told = re.search(r"Endpoint=sb://([^/;:]+)", hub.connection)
+    return (
+        of_hub(settings.raw, hub.namespace or (told[1] if told else ""), hub.name) if settings.raw else None
+    )
 
 
 def _late(ordering: Ordering) -> float:

@@ -18,7 +18,7 @@ from scorer.ingest.checks import (
     whole,
 )
 
-ADJUST, DROP = "Adjust", "Drop"
+ADJUST, DROP, CORRECT = "Adjust", "Drop", "Correct"
 """What becomes of an event that comes too late, or too much out of order."""
 ARRIVAL, EVENT = "Arrival", "Event"
 """Whose time counts: the hub's when it got the event, or the one within the event (`TIMESTAMP BY`)."""
@@ -38,6 +38,7 @@ AVG, MIN, MAX, SUM, COUNT, STDDEV, FIRST, LAST = (
 )
 FUNCTIONS = (AVG, MIN, MAX, SUM, COUNT, STDDEV, FIRST, LAST)
 
+_POLICIES = (ADJUST, DROP, CORRECT)
 _DAY = UNITS["d"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 
@@ -46,6 +47,8 @@ MAX_LATE = 21 * _DAY - UNITS["s"]
 MAX_OUT_OF_ORDER = 10 * UNITS["m"] - UNITS["s"]
 """Microseconds, as in Stream Analytics."""
 MAX_SENSORS = 1_000_000
+MAX_HORIZON = 21 * _DAY
+"""Microseconds: so long parts of hours that have landed are kept at most."""
 
 
 class Windows(NamedTuple):
@@ -75,6 +78,15 @@ class Ordering(NamedTuple):
     def silence(self) -> int:
         """How far the watermark of a silent stream stays behind the arrival clock."""
         return self.late if self.idle_after is None else min(self.late, self.idle_after)
+
+
+class Corrections(NamedTuple):
+    """Of hours that have landed. Microseconds."""
+
+    horizon: int = _DAY
+    """An event whose time is further than this before the arrival clock corrects nothing."""
+    every: int = 10 * UNITS["m"]
+    """Hours are corrected no more often."""
 
 
 class Column(NamedTuple):
@@ -122,11 +134,13 @@ class Settings(NamedTuple):
     columns: tuple[Column, ...]
     ordering: Ordering = Ordering()
     max_sensors: int = MAX_SENSORS
+    corrections: Corrections | None = None
+    """None: hours that have landed stay as they are."""
 
 
 def settings(given: Mapping[str, Any]) -> Settings:
     """Settings from their JSON or YAML form. Raises SettingsError naming the field that is wrong."""
-    known(given, "", ("mapping", "window", "columns"), ("ordering", "maxSensors"))
+    known(given, "", ("mapping", "window", "columns"), ("ordering", "maxSensors", "corrections"))
     mapping, values = _mapping(object_of(given["mapping"], "mapping"))
     ordering = _ordering(object_of(given.get("ordering", {}), "ordering"))
     if ordering.by == EVENT and not mapping.time:
@@ -137,8 +151,27 @@ def settings(given: Mapping[str, Any]) -> Settings:
         raise SettingsError("mapping.over is given: substreams are for ordering.by: Event")
     limit = whole(given.get("maxSensors", MAX_SENSORS), "maxSensors", 1, MAX_SENSORS)
     window = _window(object_of(given["window"], "window"))
-    return Settings(
-        mapping, window, _columns(object_of(given["columns"], "columns"), values), ordering, limit
+    corrections = _corrections(given.get("corrections"))
+    if corrections is None and CORRECT in (ordering.on_late, ordering.on_out_of_order):
+        raise SettingsError(
+            f"corrections is missing: wanted how far back, like {{horizon: 24h}}, for policy {CORRECT}"
+        )
+    columns = _columns(object_of(given["columns"], "columns"), values)
+    return Settings(mapping, window, columns, ordering, limit, corrections)
+
+
+def _corrections(given: Any) -> Corrections | None:
+    if given is None:
+        return None
+    given, usual = object_of(given, "corrections"), Corrections()
+    known(given, "corrections.", (), Corrections._fields)
+    return Corrections(
+        duration(given["horizon"], "corrections.horizon", UNITS["m"], MAX_HORIZON)
+        if "horizon" in given
+        else usual.horizon,
+        duration(given["every"], "corrections.every", UNITS["s"] // 100, _DAY)
+        if "every" in given
+        else usual.every,
     )
 
 
@@ -170,9 +203,9 @@ def _ordering(given: Mapping[str, Any]) -> Ordering:
     return Ordering(
         choice_of(given.get("by", usual.by), "ordering.by", (EVENT, ARRIVAL)),
         late,
-        choice_of(given.get("onLateArrival", usual.on_late), "ordering.onLateArrival", (ADJUST, DROP)),
+        choice_of(given.get("onLateArrival", usual.on_late), "ordering.onLateArrival", _POLICIES),
         out_of_order,
-        choice_of(given.get("onOutOfOrder", usual.on_out_of_order), "ordering.onOutOfOrder", (ADJUST, DROP)),
+        choice_of(given.get("onOutOfOrder", usual.on_out_of_order), "ordering.onOutOfOrder", _POLICIES),
         early,
         length("idleAfter", usual.idle_after, MAX_LATE, 1),
     )

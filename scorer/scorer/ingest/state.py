@@ -28,13 +28,13 @@ from scorer.ingest.accounting import Counts
 from scorer.ingest.aggregates import EVENTS, Kept
 from scorer.ingest.events import sensors_for
 from scorer.ingest.settings import Settings
-from scorer.ingest.watermarks import Streams
+from scorer.ingest.watermarks import NEVER, Streams
 from scorer.ingest.windows import Windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"SSINGEST"
 _ONE_VALUE = ("sum", "min", "max", "first", "last", "base")
 """What of a group of one event is that event's value."""
@@ -53,6 +53,8 @@ class State:
         self.sequence = -1
         """Of the last message that was taken; −1 before the first."""
         self.offset = ""
+        self.begin = NEVER
+        """No reading is made of events of times up to this one: their hours never land."""
         self.sensors = sensors_for(settings)
         self.streams = Streams(settings.ordering, bool(settings.mapping.over))
         self.windows = Windows(settings.windows, settings.columns, len(settings.mapping.values))
@@ -87,7 +89,7 @@ def load(data: bytes, settings: Settings) -> State:
     for name, wanted in made_with.items():
         if (found := header["made_with"].get(name)) != wanted:
             raise StateError(f"state was made with {name} {found!r}, and {wanted!r} is set now")
-    state.sequence, state.offset = header["sequence"], header["offset"]
+    state.sequence, state.offset, state.begin = header["sequence"], header["offset"], header["begin"]
     state.ledger = {int(hour): Counts(**counts) for hour, counts in header["ledger"].items()}
     streams = header["streams"]
     for name, stream in header["sensors"]:
@@ -151,6 +153,7 @@ def _head(
         "made_with": _made_with(state.settings),
         "sequence": state.sequence,
         "offset": state.offset,
+        "begin": state.begin,
         "clock": state.streams.clock,
         "ledger": {str(hour): counts._asdict() for hour, counts in state.ledger.items()},
         "streams": [state.sensors.streams[place] for place in streams.tolist()],

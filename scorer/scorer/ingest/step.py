@@ -9,14 +9,15 @@ import numpy as np
 
 from scorer.ingest.accounting import HOUR, Counts, by_hour, total
 from scorer.ingest.events import Events, Letter
+from scorer.ingest.late import settled
 from scorer.ingest.state import State
-from scorer.ingest.watermarks import EARLY, KEPT, LATE, NEVER, OUT_OF_ORDER, Judged
+from scorer.ingest.watermarks import BEFORE, CORRECTED, EARLY, KEPT, LATE, NEVER, OUT_OF_ORDER, Judged
 from scorer.ingest.windows import Closed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REASONS = {LATE: "Late", EARLY: "Early", OUT_OF_ORDER: "OutOfOrder"}
+REASONS = {LATE: "Late", EARLY: "Early", OUT_OF_ORDER: "OutOfOrder", BEFORE: "BeforeStart"}
 
 
 class Dropped(NamedTuple):
@@ -37,6 +38,8 @@ class Step(NamedTuple):
     state: State
     """The state after it. The one before it is used up: it is the same memory."""
     closed: Closed
+    late: Closed | None
+    """Events of windows that were closed before, each a row of its own; None for none."""
     dropped: Dropped
     letters: Sequence[Letter]
     """Bad events; not those that came before."""
@@ -60,21 +63,23 @@ def step(state: State, events: Events, now: int | None = None) -> Step:
     letters = [letter for letter in events.letters if fresh[letter.message]] if repeated else events.letters
     state.streams.grow(len(state.sensors.streams))
     streams = state.sensors.stream_of[chosen.sensors]
-    judged = state.streams.judge(
-        streams, chosen.times, events.enqueued[chosen.messages], clocks[chosen.messages]
-    )
+    came = clocks[chosen.messages]
+    judged = state.streams.judge(streams, chosen.times, events.enqueued[chosen.messages], came)
+    judged = settled(judged, state.settings, state.windows, chosen.times, came)
+    judged = _begun(judged, state.begin, chosen.times)
     dropped = _window(state, chosen, judged)
+    late = _late(state, chosen, judged)
     if len(events.sequences):
         _move_on(state, events, fresh, int(clocks[-1]))
     if now is not None:
         state.streams.advance(now)
-    ledger = _ledger(events, chosen.messages, letters, judged)
+    ledger = _ledger(events, chosen.messages, letters, judged, _first_hour(state))
     counts = total(*ledger.values())._replace(missed=missed)
     if ledger and missed:
         first = min(ledger)
         ledger[first] = ledger[first]._replace(missed=missed)
     state.ledger = by_hour(state.ledger, ledger)
-    return Step(state, _closed(state), dropped, letters, counts)
+    return Step(state, _closed(state), late, dropped, letters, counts)
 
 
 class _Chosen(NamedTuple):
@@ -99,6 +104,17 @@ def _fresh(state: State, sequences: NDArray[np.int64]) -> tuple[NDArray[np.bool_
     return fresh, int(gaps.sum())
 
 
+def _begun(judged: Judged, begin: int, times: NDArray[np.int64]) -> Judged:
+    """The same, without events of windows before the first hour that lands; `times` are their own."""
+    if begin == NEVER or not len(times):
+        return judged
+    fates = np.full(len(times), KEPT, np.uint8) if judged.fates is None else judged.fates
+    before = ((fates == KEPT) & (judged.times <= begin)) | ((fates == CORRECTED) & (times <= begin))
+    if not before.any():
+        return judged
+    return judged._replace(fates=np.where(before, np.uint8(BEFORE), fates))
+
+
 def _window(state: State, chosen: _Chosen, judged: Judged) -> Dropped:
     """Puts events into their windows; those that get into none are given back."""
     if judged.fates is None:
@@ -108,10 +124,22 @@ def _window(state: State, chosen: _Chosen, judged: Judged) -> Dropped:
     else:
         good = np.flatnonzero(judged.fates == KEPT)
         state.windows.add(chosen.sensors[good], judged.times[good], chosen.values[good])
-        rest = np.flatnonzero(judged.fates != KEPT)
+        rest = np.flatnonzero((judged.fates != KEPT) & (judged.fates != CORRECTED))
         fates = judged.fates[rest]
     return Dropped(
         chosen.messages[rest], fates, chosen.times[rest], chosen.sensors[rest], chosen.values[rest]
+    )
+
+
+def _late(state: State, chosen: _Chosen, judged: Judged) -> Closed | None:
+    """What corrects windows that were closed before."""
+    if judged.fates is None:
+        return None
+    these = np.flatnonzero(judged.fates == CORRECTED)
+    if not len(these):
+        return None
+    return state.windows.alone(
+        state.sensors.names, chosen.sensors[these], chosen.times[these], chosen.values[these]
     )
 
 
@@ -144,10 +172,13 @@ def _closed(state: State) -> Closed:
 
 
 def _ledger(
-    events: Events, used: NDArray[np.int32], letters: Sequence[Letter], judged: Judged
+    events: Events, used: NDArray[np.int32], letters: Sequence[Letter], judged: Judged, first: int
 ) -> dict[int, Counts]:
-    """What became of the batch's events, by their hours of arrival; `used` are messages of those judged."""
-    hours = (events.enqueued - 1) // HOUR
+    """What became of the batch's events, by their hours of arrival; `used` are messages of those judged.
+
+    What arrives before the `first` hour that lands is counted in that one.
+    """
+    hours = np.maximum((events.enqueued - 1) // HOUR, first)
     occurring, of = _occurring(hours)
 
     def by_hour(messages: Any) -> list[int]:
@@ -158,7 +189,9 @@ def _ledger(
         return by_hour(np.empty(0, np.intp) if which is None else used[which])
 
     fates = judged.fates
-    late, early, disorder = (marked(None if fates is None else fates == fate) for fate in REASONS)
+    late, early, disorder, unbegun, corrected = (
+        marked(None if fates is None else fates == fate) for fate in (*REASONS, CORRECTED)
+    )
     bad, all_bad = (
         by_hour(np.array([letter.message for letter in some], np.intp)) for some in (letters, events.letters)
     )
@@ -168,7 +201,7 @@ def _ledger(
         hour: Counts(
             messages=messages[at],
             events=read[at] + all_bad[at],
-            windowed=judged_of[at] - late[at] - early[at] - disorder[at],
+            windowed=judged_of[at] - late[at] - early[at] - disorder[at] - unbegun[at] - corrected[at],
             late=late[at],
             early=early[at],
             out_of_order=disorder[at],
@@ -176,9 +209,16 @@ def _ledger(
             duplicate=read[at] - judged_of[at] + all_bad[at] - bad[at],
             late_adjusted=adjusted[0][at],
             out_of_order_adjusted=adjusted[1][at],
+            corrected=corrected[at],
+            before_start=unbegun[at],
         )
         for at, hour in enumerate(occurring.tolist())
     }
+
+
+def _first_hour(state: State) -> int:
+    """The first hour that lands: that of the first window's end."""
+    return (state.begin + state.settings.windows.size - 1) // HOUR
 
 
 def _occurring(hours: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,6 +6,8 @@ For an event with time t that arrived at a:
 2. t < a − late: *late*; dropped, or adjusted to a − late.
 3. t < watermark: *out of order*; dropped, or adjusted to the watermark.
 
+(The policy `Correct` is as dropping is here; what becomes of the event, `scorer.ingest.late` says.)
+
 The watermark of a stream is the latest of
 - its latest event time so far − out of order (early and dropped events do not count),
 - the arrival clock − late: however silent the stream is, it keeps others waiting no longer than that,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 NEVER = -(2**62)
 """Microseconds: before all times."""
-KEPT, LATE, EARLY, OUT_OF_ORDER = range(4)
+KEPT, LATE, EARLY, OUT_OF_ORDER, CORRECTED, BEFORE = range(6)
 _FEWEST = 16
 
 
@@ -47,9 +49,11 @@ class Judged(NamedTuple):
     times: Int64s
     """`System.Timestamp`: the event's time, adjusted perhaps; of a dropped event its own."""
     fates: NDArray[np.uint8] | None
-    """KEPT, or why it was dropped; None if all are kept."""
+    """KEPT, or why it was dropped; None if all are kept. CORRECTED and BEFORE are made of some later."""
     late_adjusted: Bools | None
     out_of_order_adjusted: Bools | None
+    marks: Int64s | None = None
+    """The watermark of each event's stream as it came; None where none was dropped."""
 
 
 class Streams:
@@ -226,6 +230,7 @@ class Streams:
             fates,
             None if late is None or self._ordering.on_late != ADJUST else late,
             None if disorder is None or drop else disorder,
+            marks,
         )
 
 

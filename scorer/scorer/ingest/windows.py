@@ -39,6 +39,8 @@ class Closed(NamedTuple):
     """Of the windows: microseconds since 1970, UTC. The time of the reading."""
     kept: Mapping[str, NDArray[Any]]
     """By what `aggregates` keeps: they can be merged with those of other partitions, and finished."""
+    again: bool = False
+    """Whether rows are single events in order of arrival, of windows that were closed before."""
 
     @property
     def events(self) -> int:
@@ -83,6 +85,15 @@ class Windows:
         if len(fresh):
             self._count(windows[fresh])
         self.groups.add(places, times, values)
+
+    def alone(self, names: Sequence[str], sensors: NDArray[np.int32], times: Int64s, values: Any) -> Closed:
+        """Each event as a group of its own, with the window that it lies in."""
+        groups = self.groups.like()
+        groups.grow(len(times))
+        places = np.arange(len(times))
+        groups.add(places, times, values)
+        ends = self.numbers(times) * self._size + self._zero
+        return Closed(names, sensors.astype(np.int64), ends, groups.read(places), again=True)
 
     def put(self, window: int, sensors: NDArray[np.int32], kept: Mapping[str, NDArray[Any]]) -> None:
         """Opens groups of a window as they were when they were stored."""

@@ -52,7 +52,7 @@ def named_by(store: Store, paths: Iterable[str], prefix: str, log: Log) -> list[
     strangers = 0
     for folder, patterns in _by_folder(paths).items():
         for name in _names(store, folder, patterns):
-            if not name.startswith(prefix):
+            if not name.startswith(prefix) or name[0] in "_.":  # what stands beside readings, and is none
                 continue
             if is_sensor_name(name):
                 found.add(name)

@@ -25,18 +25,23 @@ if TYPE_CHECKING:
 def resolve(store: Store, order: WorkOrder, source: Source, log: Log) -> list[Listed]:
     """The sensors as they are now, each once, in the order of the run's list.
 
-    Raises StorageError, and SensorsError for what gives no list.
+    None of them may be in the table that the order's `only` names; else there is at least one. Raises
+    StorageError, and SensorsError for what gives no list.
     """
     found = _found(store, order, source, log)
     if not found:
         raise SensorsError(f"{_words(order, source)}: found no sensors; wanted at least one")
+    if order.only:
+        wanted = {each.sensor for each in _table(store, order.only, order, log)}
+        found = [each for each in found if each.sensor in wanted]
+        log.info(f"table {order.only} names {len(wanted)} sensors: {len(found)} of them are the run's")
     return in_order(found, order.output)
 
 
 def in_order(found: Iterable[Listed], output: Output) -> list[Listed]:
     """By name; with predictions in shards by shard, and by name within. Raises SensorsError."""
     by_name = sorted(found, key=lambda each: each.sensor)
-    if output.layout != SHARDED:
+    if output.layout != SHARDED or not by_name:
         return by_name
     _check_shards(by_name, output.shards)
     return sorted(by_name, key=lambda each: shard_of(each.sensor, output.shards))
@@ -45,6 +50,8 @@ def in_order(found: Iterable[Listed], output: Output) -> list[Listed]:
 def shard_sizes(listed: Sequence[Listed], output: Output) -> list[int]:
     """How many sensors each shard has; empty without shards."""
     if output.layout != SHARDED:
+        return []
+    if not listed:
         return []
     sizes = Counter(shard_of(each.sensor, output.shards) for each in listed)
     return [sizes[shard] for shard in range(output.shards)]
@@ -68,9 +75,7 @@ def _largest(listed: Sequence[Listed], shards: int) -> tuple[int, int]:
 
 def _found(store: Store, order: WorkOrder, source: Source, log: Log) -> list[Listed]:
     if isinstance(source, TableSource):
-        from scorer.prepare.table import read_table  # here: nothing else needs what decodes tables
-
-        return read_table(store, source.path, order.window, log)
+        return _table(store, source.path, order, log)
     if isinstance(source, DiscoverSource):
         if source.of == MODELS:
             return [Listed(name) for name in with_model(store, order.model.path, source.prefix, log)]
@@ -78,6 +83,12 @@ def _found(store: Store, order: WorkOrder, source: Source, log: Log) -> list[Lis
             Listed(name) for name in with_readings(store, order.readings, order.window, source.prefix, log)
         ]
     return _left(store, source)
+
+
+def _table(store: Store, path: str, order: WorkOrder, log: Log) -> list[Listed]:
+    from scorer.prepare.table import read_table  # here: nothing else needs what decodes tables
+
+    return read_table(store, path, order.window, log)
 
 
 def _left(store: Store, source: LeftSource) -> list[Listed]:

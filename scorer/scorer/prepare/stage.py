@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from scorer.contract.exits import Exit
 from scorer.contract.outcome import Header
 from scorer.contract.preparing import Prepared, Source, encode_prepared
 from scorer.contract.staging import PREPARE, encode_failure
-from scorer.contract.work import ASA, UsageError
+from scorer.contract.work import UsageError
 from scorer.errors import InputError
 from scorer.listed import list_path, pin, read_all
 from scorer.prepare.errors import NotReadyError, SensorsError
@@ -63,14 +64,14 @@ def prepare(
 
     Raises StorageError, SensorsError, NotReadyError and UsageError.
     """
-    readings, asa = None, order.readings.layout == ASA
+    readings = None
     if order.resolve is not None and (there := _pinned(store, order)):
         log.info("an earlier attempt has written the list")
         if order.wait_for is not None:
-            readings = waited(store, order.wait_for, order.window, asa, log)
+            readings = waited(store, order.wait_for, order.window, order.readings, log)
         return there._replace(readings=readings)
     if order.wait_for is not None:
-        readings = wait(store, order.wait_for, order.window, asa, log, now, sleep)
+        readings = wait(store, order.wait_for, order.window, order.readings, log, now, sleep)
     if order.resolve is None:
         return Prepared(readings=readings)
     return _resolved(store, order, order.resolve, log)._replace(readings=readings)
@@ -89,6 +90,8 @@ def _pinned(store: Store, order: WorkOrder) -> Prepared | None:
 
 def _resolved(store: Store, order: WorkOrder, source: Source, log: Log) -> Prepared:
     listed = resolve(store, order, source, log)
+    if not listed:
+        return Prepared(0, hashlib.sha256().hexdigest())
     try:
         head, listed = pin(store, order.run.uid, listed)
     except InputError as error:

@@ -24,6 +24,6 @@ def publish_pod(
     """Publishes the run and says so."""
 
     def work(store: Store, log: Log, header: Header) -> tuple[Exit, bytes]:
-        return main_stage(order, store, log, clock, header)
+        return main_stage(order, store, log, clock, header, environment.sinks)
 
     return staged_pod(order, environment, clock, leave, work)

@@ -22,6 +22,7 @@ from scorer.outcomes import Told, held, in_order, outcome_paths
 from scorer.outputs import Outputs
 from scorer.publish.results import Result, decisions_of, from_prediction, read_results, results, totals
 from scorer.publish.tables import anomalies_table, results_table
+from scorer.publish.whole import whole
 from scorer.shard_index import look
 from scorer.storage import NotFoundError, TooLargeError, UnavailableError
 from scorer.window import utc_text
@@ -48,6 +49,13 @@ def publish(
     store: Store, order: WorkOrder, claim: Claim, decisions: Decisions, sensors: Sequence[str], log: Log
 ) -> Published:
     """Writes what the run came to. Raises StorageError, and UsageError for a run with an impossible name."""
+    return publish_results(store, order, claim, decisions, sensors, log)[0]
+
+
+def publish_results(
+    store: Store, order: WorkOrder, claim: Claim, decisions: Decisions, sensors: Sequence[str], log: Log
+) -> tuple[Published, list[Result]]:
+    """The same, and how each sensor went."""
     outputs = Outputs(store, order.output, order.window, claim, sensors)
     heard = _outcomes(store, order.run.uid, log)
     found = results(sensors, heard, decisions, partial(from_prediction, outputs))
@@ -73,13 +81,15 @@ def publish(
     told = _put(store, manifest_path(order.run.uid), _json(manifest), claim)
     success = None
     if decisions.complete:
-        data = _json({**_about(order, decisions, found), "manifest": told})
         success = success_path(order)
+        about = {**_about(order, decisions, found), "manifest": told}
+        data = _json({**about, **whole(store, success, about)} if order.part else about)
         if not put_claimed(store, success, data, claim):
             log.warning(f"{success} is a later run's, and stays")
             success = None
     samples = tuple(Sample(**_finding(finding)) for finding in judged.samples)
-    return Published(told["path"], told["sha256"], success, anomalies, judged.warnings, judged.notes, samples)
+    guard = (judged.warnings, judged.notes, samples)
+    return Published(told["path"], told["sha256"], success, anomalies, *guard), found
 
 
 def _list(order: WorkOrder) -> Json:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from scorer.contract.work import ReadingsSource
+from scorer.contract.work import CAPTURE, ReadingsSource
 from scorer.readings.accounting import MAX_DECODED_BYTES, MAX_REJECTS, Columns, Readings, Reject, account
 from scorer.readings.batch import Batch, Plan, said_of, span_of
 from scorer.readings.formats import file_batches
@@ -71,9 +71,22 @@ class Reader:
             named = sensor_columns(self._source.columns.sensor)
             wanted = None if names.all_wanted else named.wanted(names.names)
             plan = plan._replace(sensors=(named, names), wanted=wanted)
+        if self._source.layout == CAPTURE:
+            yield from self._captured(found, plan, lost)
+            return
         for file in found.files:
             for batch in file_batches(file, self._source.format, plan, lost):
                 yield file.path, batch
+
+    def _captured(self, found: Found, plan: Plan, lost: list[str]) -> Iterator[tuple[str, Batch]]:
+        """The same, of messages that Event Hubs Capture has written: each of them once."""
+        from scorer.readings.capture import Seen, capture_batches  # here: few readings are so
+
+        seen = Seen(self._source.path, plan)
+        for file in found.files:
+            for batch in capture_batches(file, self._source.format, plan, lost, seen):
+                yield file.path, batch
+        seen.check()
 
 
 def read_readings(

@@ -1,4 +1,4 @@
-"""CSV files to batches: RFC 4180 with a header, separated by comma, semicolon, tab or pipe.
+"""CSV files to batches: RFC 4180 with a header, separated by comma, semicolon, tab, pipe or space.
 
 Arrow reads a block at a time, ten times as fast as the standard library; it takes all of it or nothing. A
 block that it does not take, or in which something is no number or time, goes the slow way, line by line,
@@ -30,7 +30,7 @@ from scorer.readings.times import parse_times
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|", " ")
 
 _FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
 

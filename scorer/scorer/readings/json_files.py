@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from json import JSONDecoder
-from typing import Any
+from typing import Any, NamedTuple
 
 from scorer.contract.outcome import SensorError
 from scorer.readings.batch import Batch, ColumnError, Plan, cut
-from scorer.readings.cells import json_numbers, json_text
+from scorer.readings.cells import Numbers, json_numbers, json_text
 from scorer.readings.coded import part_text
 from scorer.readings.records import Records, Tally, batch_of
 from scorer.readings.text import MAX_MALFORMED, MAX_RECORD, endless, filled, line_blocks
@@ -29,7 +29,7 @@ _SEPARATORS = re.compile(r"[ \t\r\n,]*")
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 
 
-class _Broken(str):
+class Broken(str):
     """The text of a record that cannot be decoded."""
 
 
@@ -45,25 +45,64 @@ def json_array_batches(path: str, pieces: Iterable[bytes], plan: Plan, lost: lis
 
 
 def _batches(path: str, blocks: Iterable[list[Any]], plan: Plan, lost: list[str]) -> Iterator[Batch]:
-    tally = Tally(path, plan, lost)
-    unseen = set(plan.columns)
-    columns: dict[str, None] = {}
+    tally, columns = Tally(path, plan, lost), Columns(plan)
+    yield from object_batches(blocks, plan, tally, columns)
+    tally.close()
+    if tally.good:
+        columns.check(path)
+
+
+class Cells(NamedTuple):
+    """How a record's cells are got at, and read."""
+
+    get: Callable[[dict[str, Any], str], Any] = dict.get
+    numbers: Callable[[Sequence[Any]], Numbers] = json_numbers
+
+
+JSON_CELLS = Cells()
+
+
+class Columns:
+    """Which of the columns wanted were not met yet."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._wanted = plan.columns
+        self._unseen = set(plan.columns)
+        self._there: dict[str, None] = {}
+
+    def meet(self, block: list[Any], get: Callable[[dict[str, Any], str], Any]) -> None:
+        """Looks at a block's records, as long as some column was not met."""
+        if self._unseen:
+            rows = [row for row in block if isinstance(row, dict)]
+            self._unseen -= {
+                name
+                for name in self._unseen
+                if any(name in row or get(row, name) is not None for row in rows)
+            }
+            self._there |= dict.fromkeys(name for row in rows[:100] for name in row)
+
+    def check(self, path: str) -> None:
+        """Raises SensorError for a column that no record has."""
+        if self._unseen:
+            name = next(name for name in self._wanted if name in self._unseen)
+            raise ColumnError(path, name, list(self._there), "in some record")
+
+
+def object_batches(
+    blocks: Iterable[list[Any]], plan: Plan, tally: Tally, columns: Columns, cells: Cells = JSON_CELLS
+) -> Iterator[Batch]:
+    """Blocks of records to batches: what is no dict could not be read, and says how it begins."""
     first = 0
     for block in blocks:
         if not block:
             continue
-        if unseen:
-            unseen -= {name for name in unseen if any(name in row for row in block if isinstance(row, dict))}
-            columns |= dict.fromkeys(name for row in block[:100] if isinstance(row, dict) for name in row)
-        yield batch_of(_records(block, plan, first), plan, tally)
+        columns.meet(block, cells.get)
+        yield batch_of(_records(block, plan, first, cells), plan, tally)
         first += len(block)
-    tally.close()
-    if tally.good and unseen:
-        name = next(name for name in plan.columns if name in unseen)
-        raise ColumnError(path, name, list(columns), "in some record")
 
 
-def _records(block: list[Any], plan: Plan, first: int) -> Records:
+def _records(block: list[Any], plan: Plan, first: int, cells: Cells) -> Records:
+    get = cells.get
     rows = [row for row in block if isinstance(row, dict)]
     whole = len(rows) == len(block)
     return Records(
@@ -73,13 +112,13 @@ def _records(block: list[Any], plan: Plan, first: int) -> Records:
         {}
         if whole
         else {
-            place: str(row) if isinstance(row, _Broken) else json_text(row)
+            place: str(row) if isinstance(row, Broken) else json_text(row)
             for place, row in enumerate(block)
             if not isinstance(row, dict)
         },
-        [_time(row.get(plan.time)) for row in rows],
-        [json_numbers([row.get(name) for row in rows]) for name in plan.features],
-        [[part_text(row.get(name)) for row in rows] for name in plan.sensors[0].columns]
+        [_time(get(row, plan.time)) for row in rows],
+        [cells.numbers([get(row, name) for row in rows]) for name in plan.features],
+        [[part_text(get(row, name)) for row in rows] for name in plan.sensors[0].columns]
         if plan.sensors
         else [],
     )
@@ -94,17 +133,18 @@ def _time(value: Any) -> str | None:
 def _lines(text: str) -> list[Any]:
     """The block's lines as objects, all in one call where each of them is one."""
     lines = [line for line in text.split("\n") if line and not line.isspace()]
-    together = _decoded(f"[{','.join(lines)}]")
+    together = decoded(f"[{','.join(lines)}]")
     if isinstance(together, list) and len(together) == len(lines):
         return together
-    return [_decoded(line) for line in lines]
+    return [decoded(line) for line in lines]
 
 
-def _decoded(text: str) -> Any:
+def decoded(text: str) -> Any:
+    """The JSON value; Broken for what is none."""
     try:
         return _DECODE.decode(text)
     except (ValueError, RecursionError):  # numbers of thousands of digits are ValueErrors too
-        return _Broken(cut(text))
+        return Broken(cut(text))
 
 
 def _elements(path: str, pieces: Iterable[bytes], lost: list[str]) -> Iterator[list[Any]]:
@@ -151,7 +191,7 @@ def _take(text: str) -> tuple[list[Any], int, bool]:
     """Elements of an array, where what is left of the text begins, and whether the array is at its end."""
     start = _after(_SEPARATORS, text, 0)
     end = text.rfind("}") + 1
-    found = _decoded(f"[{text[start:end]}]") if end > start else []
+    found = decoded(f"[{text[start:end]}]") if end > start else []
     if not isinstance(found, list):
         found, end = [], start
     return _take_each(text, found, max(start, end))
@@ -172,7 +212,7 @@ def _take_each(text: str, found: list[Any], place: int) -> tuple[list[Any], int,
             end = _end_of_broken(text, place)
             if end is None:
                 break
-            element, place = _Broken(cut(text[place:end])), end
+            element, place = Broken(cut(text[place:end])), end
             broken += 1
         found.append(element)
     return found, place, False

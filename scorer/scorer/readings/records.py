@@ -39,9 +39,13 @@ class Records(NamedTuple):
 
 
 class Tally:
-    """What can only be said at a file's end. Its sentences on what is lost go to `lost`."""
+    """What can only be said at a file's end. Its sentences on what is lost go to `lost`.
 
-    def __init__(self, path: str, plan: Plan, lost: list[str]) -> None:
+    Of records that many hands wrote (`mixed`) some may be anything: they make no file unusable.
+    """
+
+    def __init__(self, path: str, plan: Plan, lost: list[str], mixed: bool = False) -> None:
+        self._mixed = mixed
         self._path = path
         self._shared = plan.sensors is not None
         self._time = plan.time
@@ -65,7 +69,7 @@ class Tally:
         """Records that went the slow way, and the batch of all. Raises SensorError for too many bad ones."""
         self.good += len(records.places)
         self._malformed += len(records.malformed)
-        if self._malformed > MAX_MALFORMED:
+        if self._malformed > MAX_MALFORMED and not self._mixed:
             raise self._corrupt(f"hold more than {MAX_MALFORMED} records that cannot be decoded")
         for place, text in records.malformed.items():
             self._first.setdefault("malformed", (records.first + place + 1, text))
@@ -84,10 +88,10 @@ class Tally:
 
     def close(self) -> None:
         """Raises SensorError for a file of which no record, or no time, could be read."""
-        if self._malformed and not self.good:
+        if self._malformed and not self.good and not self._mixed:
             record, text = self._first["malformed"]
             raise self._corrupt(f"hold no record that can be decoded: record {record} begins {cut(text)!r}")
-        if "time" in self._first and not self._timed:
+        if "time" in self._first and not self._timed and not self._mixed:
             text = self._first["time"][1]
             raise SensorError(
                 "SchemaMismatch",

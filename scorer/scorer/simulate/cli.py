@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_send(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hub", metavar="NAME", help="unless the connection string names it")
     parser.add_argument(
+        "--namespace", metavar="HOST", help="NAME.servicebus.windows.net: sign in by Workload Identity"
+    )
+    parser.add_argument(
         "--speed", type=float, default=1.0, help="60: an hour in a minute; 0: as fast as it goes; default: 1"
     )
     parser.add_argument(
@@ -69,7 +72,10 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         help="that events tell: of the simulated clock, or of the wall's when it comes to that",
     )
     parser.add_argument("--connections", type=int, default=4, help="default: %(default)s")
-    parser.epilog = "The namespace's connection string is taken from EVENTHUB_CONNECTION_STRING."
+    parser.epilog = (
+        "Without --namespace, its connection string is taken from EVENTHUB_CONNECTION_STRING; with it, a "
+        "pod's identity from what Azure's workload identity webhook puts there (AZURE_CLIENT_ID and others)."
+    )
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -113,9 +119,7 @@ def _land(options: argparse.Namespace) -> int:
 def _send(options: argparse.Namespace) -> int:
     import asyncio
 
-    hub = settings().hub_connection_string
-    if not hub:
-        raise InputError("EVENTHUB_CONNECTION_STRING is not set: wanted the namespace's connection string")
+    hub = _hub(options)
     if not 0 <= options.speed <= 1e6 or not 1 <= options.connections <= 64:
         raise InputError("--speed is to be 0 to 1000000, --connections 1 to 64")
     if options.times == SENT and not options.speed:
@@ -127,12 +131,28 @@ def _send(options: argparse.Namespace) -> int:
     if stamp:
         due = (each._replace(times=stamp(each.times)) for each in due)
     with _labelled(options, simulated, stamp):
-        sent = asyncio.run(send(due, simulated.sensors, Hub(hub, options.hub, options.connections), clock))
+        sent = asyncio.run(send(due, simulated.sensors, hub, clock))
     say(
         f"sent {sent.messages} messages in {sent.batches} batches, {sent.again} tries more than these, "
         f"at most {sent.behind:.1f} s behind: {simulated.account()}"
     )
     return 0
+
+
+def _hub(options: argparse.Namespace) -> Hub:
+    namespace, connection = options.namespace or "", settings().hub_connection_string or ""
+    if namespace:
+        if "/" in namespace or ":" in namespace or "." not in namespace:
+            raise InputError(f"--namespace is {namespace!r}: wanted a host like NAME.servicebus.windows.net")
+        if not options.hub:
+            raise InputError("--namespace goes with --hub: wanted the name of the Event Hub")
+        return Hub("", options.hub, options.connections, namespace)
+    if not connection:
+        raise InputError(
+            "EVENTHUB_CONNECTION_STRING is not set: wanted the namespace's connection string, or --namespace "
+            "where a pod has Workload Identity"
+        )
+    return Hub(connection, options.hub, options.connections)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -48,6 +48,10 @@ class Hub(NamedTuple):
     """None: the connection string says it (EntityPath)."""
     connections: int = 4
     """Each has its share of the devices, one batch at a time."""
+    namespace: str = ""
+    """Like NAME.servicebus.windows.net, for who signs in by Workload Identity; then `name` is wanted."""
+    tls: bool = True
+    """Not to a double of the service."""
 
 
 class Wall(NamedTuple):
@@ -90,11 +94,13 @@ class Sent(NamedTuple):
 async def send(due: Iterable[Messages], sensors: Sensors, hub: Hub, clock: Clock, wall: Wall = WALL) -> Sent:
     """Sends all, each device's messages in their order, the device being the partition key.
 
-    Raises SendError, and InputError for a connection string that is none.
+    Raises SendError, and InputError for a connection string that is none, or where no identity is.
     """
     async with AsyncExitStack() as opened:
+        identity = "this workload's identity" if hub.namespace else "the connection string"
         senders = [
-            _Sender(await opened.enter_async_context(_client(hub)), wall) for _ in range(hub.connections)
+            _Sender(await opened.enter_async_context(_client(hub)), wall, identity)
+            for _ in range(hub.connections)
         ]
         began, behind, count = wall.now(), 0.0, 0
         for piece, when in _pieces(due, clock):
@@ -154,8 +160,14 @@ def _by_device(devices: NDArray[np.int32]) -> list[tuple[int, list[int]]]:
 def _client(hub: Hub) -> EventHubProducerClient:
     from azure.eventhub.aio import EventHubProducerClient
 
+    # One place that waits and tries again, not two: `_patiently`.
+    if hub.namespace:
+        from scorer.ingest.identity import WorkloadIdentity
+
+        return EventHubProducerClient(
+            hub.namespace, hub.name or "", WorkloadIdentity(), retry_total=0, use_tls=hub.tls
+        )
     try:
-        # One place that waits and tries again, not two: `_patiently`.
         return EventHubProducerClient.from_connection_string(
             hub.connection_string, eventhub_name=hub.name, retry_total=0
         )
@@ -166,8 +178,8 @@ def _client(hub: Hub) -> EventHubProducerClient:
 class _Sender:
     """One connection, and how often it had to try again."""
 
-    def __init__(self, client: EventHubProducerClient, wall: Wall) -> None:
-        self.client, self.wall = client, wall
+    def __init__(self, client: EventHubProducerClient, wall: Wall, identity: str) -> None:
+        self.client, self.wall, self.identity = client, wall, identity
         self.batches = self.again = 0
 
     async def give(self, texts: Sequence[str], shares: Sequence[tuple[str, Sequence[int]]]) -> None:
@@ -205,13 +217,17 @@ class _Sender:
         """Does it, again after waits that grow: the client itself tries a second time at once, if at all."""
         from azure.eventhub.exceptions import AuthenticationError, EventHubError
 
+        from scorer.ingest.identity import RefusedError
+
         wait, waited = FIRST_WAIT, 0.0
         while True:
             try:
                 return await action()
             except AuthenticationError as error:
-                raise SendError(f"the hub refuses the connection string: {_said(error)}") from error
+                raise SendError(f"the hub refuses {self.identity}: {_said(error)}") from error
             except EventHubError as error:
+                if any(isinstance(each, RefusedError) for each in _reasons(error)):
+                    raise SendError(f"the hub refuses {self.identity}: {_said(error)}") from error
                 if error.error == NOT_FOUND:
                     raise SendError(f"there is no such hub: {_said(error)}") from error
                 if waited >= PATIENCE:
@@ -222,6 +238,13 @@ class _Sender:
             await self.wall.sleep(wait)
             waited += wait
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _reasons(error: BaseException | None) -> Iterator[BaseException]:
+    """What an error was raised for: the client says it in words, and gives no field of its own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _said(error: Exception) -> str:

@@ -13,7 +13,7 @@ Backends are imported when they are opened: a pod pays only for its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scorer.errors import InputError
@@ -131,6 +131,10 @@ class Store:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects under the folder `prefix`, recursively, in order of path."""
+        raise NotImplementedError
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        """The names, in order, of the folders right below the folder `prefix`: those that hold objects."""
         raise NotImplementedError
 
     def delete(self, path: str) -> None:

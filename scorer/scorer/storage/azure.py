@@ -167,6 +167,13 @@ class AzureBlobStore(Store):
                 last = meta["path"]
                 yield Entry(meta["path"], _etag(meta["e_tag"]), meta["size"])
 
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        """The folders right below the folder, by one request for each 5,000 names."""
+        if prefix:
+            self._checked(prefix)
+        found = self._tried("LIST", prefix or "/", lambda: self._store.list_with_delimiter(prefix or None))
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
+
     def delete(self, path: str) -> None:
         """Removes the object, if it is there."""
         self._checked(path)

@@ -30,7 +30,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,6 +134,15 @@ class FolderStore(Store):
             with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                 state = _state(file.stat())
                 yield Entry(file.relative_to(self._root).as_posix(), state.etag, state.size)
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        """The folders right below the folder; an empty one may be among them."""
+        base = self._target(prefix) if prefix else self._root
+        with self._errors(prefix or "/"):
+            self._check_root()
+            if not base.is_dir():
+                return []
+            return sorted(found.name for found in base.iterdir() if found.is_dir() and found.name != _OWN)
 
     def delete(self, path: str) -> None:
         """Removes the object, if it is there."""

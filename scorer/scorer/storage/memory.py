@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from scorer.storage import (
     Blob,
@@ -83,6 +83,12 @@ class MemoryStore(Store):
         with self._lock:
             found = sorted(blob for path, blob in self._objects.items() if path.startswith(start))
         yield from (Entry(blob.path, blob.etag, len(blob.data)) for blob in found)
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        """The folders right below the folder."""
+        inside = len(prefix) + 1 if prefix else 0
+        names = (entry.path[inside:].partition("/") for entry in self.list(prefix))
+        return sorted({name for name, below, _ in names if below})
 
     def delete(self, path: str) -> None:
         """Removes the object, if it is there."""

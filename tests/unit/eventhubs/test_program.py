@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from eventhubs import EventHubs, Threaded, frames
+from eventhubs.__main__ import parse
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -38,6 +40,12 @@ def test_the_program_says_where_it_is_does_as_it_is_told_and_stops() -> None:
             ask(told["control_port"], "/cut", {"who": "all"})
         child.send_signal(signal.SIGTERM)
         assert child.wait(10) == 0
+
+
+def test_enqueued_times_may_go_faster_than_the_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = parse(["--hub", "readings=1", "--clock", "100 5000 60"]).clock
+    monkeypatch.setattr(time, "time", lambda: 103.0)
+    assert EventHubs({}, clock=clock).clock() == 5180.0
 
 
 def test_the_program_needs_nothing_but_python() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from scorer.ingest.cursor import Claim
+from scorer.ingest.cursor import Claim, Taken
 from scorer.ingest.events import Message
 from scorer.ingest.lander import Lander
 from scorer.ingest.landing import Landing
@@ -75,25 +75,30 @@ def fails(seed: int, share: float) -> Callable[[str], None]:
     return fault
 
 
-def a_hub(seed: int, partitions: int = 3, events: int = 200, hours: int = 3) -> Hub:
+BEHIND = (0, SECOND, 3 * SECOND, 20 * SECOND, -SECOND, -6 * MINUTE, 2 * MINUTE)
+"""How far events are behind their arrival."""
+
+
+def a_hub(
+    seed: int, partitions: int = 3, events: int = 200, hours: int = 3, behind: Sequence[int] = BEHIND
+) -> Hub:
     """Messages of some hours: in and out of order, late, early, repeated within the body, broken."""
     chance = random.Random(seed)  # noqa: S311 (chance, not a secret)
-    return {str(name): list(_messages(chance, events, hours)) for name in range(partitions)}
+    return {str(name): list(_messages(chance, events, hours, behind)) for name in range(partitions)}
 
 
-def _messages(chance: random.Random, events: int, hours: int) -> Iterator[Message]:
+def _messages(chance: random.Random, events: int, hours: int, behind: Sequence[int]) -> Iterator[Message]:
     now = NOON - chance.randrange(20 * MINUTE)
     for sequence in range(events):
         now += chance.randrange(2 * hours * 60 * MINUTE // events)
-        body = orjson.dumps([_event(chance, now) for _ in range(chance.randrange(1, 4))])
+        body = orjson.dumps([_event(chance, now, behind) for _ in range(chance.randrange(1, 4))])
         if chance.random() < 0.02:
             body = chance.choice([b"{", b"[1]", b'{"Device": "d"}', b"\xff"])
         yield Message(sequence, str(sequence * 77), now // 1000 * 1000, body)
 
 
-def _event(chance: random.Random, now: int) -> dict[str, Any]:
-    behind = chance.choice([0, SECOND, 3 * SECOND, 20 * SECOND, -SECOND, -6 * MINUTE, 2 * MINUTE])
-    time = (now - behind) / 1_000_000
+def _event(chance: random.Random, now: int, behind: Sequence[int]) -> dict[str, Any]:
+    time = (now - chance.choice(behind)) / 1_000_000
     sensor = {"Device": f"d{chance.randrange(3)}", "Tag": chance.randrange(2)}
     return sensor | {"TS": time, "Value": chance.choice([0.1, 0.2, 1e16, -1e16, 3.5])}
 
@@ -119,8 +124,11 @@ class Replica:
         self.claims = 0
         self.clock = 0.0
         held = Claim(store, PLACES.landing, name, 60.0)
-        self.lander = Lander(store, PLACES, landing, settings.columns, held, writers=1)
+        self.lander = Lander(
+            store, PLACES, landing, settings.columns, held, writers=1, corrections=settings.corrections
+        )
         self.landed: int | None = None
+        self.taken = Taken()
 
     def own(self, name: str) -> None:
         """Claims a partition, from whoever has it."""
@@ -136,7 +144,7 @@ class Replica:
         try:
             self._take(self.owned[name], end)
             if self.chance.random() < 0.3:
-                self.owned[name].commit(self.landed)
+                self.owned[name].commit(self.landed, self.taken)
         except LostError:
             del self.owned[name]
         if self.chance.random() < 0.2:
@@ -148,18 +156,27 @@ class Replica:
         if first < len(messages):
             # What came last comes again at times, as after a cut.
             again = first - (1 if first and self.again and self.chance.random() < 0.2 else 0)
-            partition.take(messages[again : first + self.chance.randrange(1, 40)])
+            partition.take(messages[again : first + self.chance.randrange(1, self.most)])
         else:
             partition.take([], end)
 
     again = False
+    most = 40
+    """Messages that are taken at once, and one more."""
 
     def land(self) -> None:
         """Lands what is due."""
         self.clock += 100
         while self.lander.land(sorted(self.hub), self.clock):
             pass
-        self.landed = self.lander.look()
+        if self.settings.corrections and self.chance.random() < 0.7:
+            self.lander.correct(self.clock)
+        self.follow()
+
+    def follow(self) -> None:
+        """Learns how far the landing is."""
+        if cursor := self.lander.look():
+            self.landed, self.taken = cursor.next, cursor.taken
 
     def finish(self, end: int) -> None:
         """All that is left, in order."""
@@ -169,11 +186,12 @@ class Replica:
             while self.owned[name].sequence + 1 < len(self.hub[name]):
                 self._take(self.owned[name], end)
             self.owned[name].take([], end)
-            self.owned[name].commit(self.landed)
+            self.owned[name].commit(self.landed, self.taken)
         self.clock += 1000  # who held the landing before is dead
         self.land()
         self.clock += 1000
         self.land()
+        self.lander.correct(self.clock + 1e6)
 
 
 def landed(store: MemoryStore) -> dict[str, bytes]:

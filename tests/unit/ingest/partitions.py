@@ -27,6 +27,7 @@ FOREVER = NOON + 10**15
 def configured(columns: Mapping[str, str] | None = None, over: bool = False, **ordering: Any) -> Settings:
     """Settings with windows of 5 s, unless `size` and `offset` say otherwise."""
     window = {key: ordering.pop(key) for key in ("size", "offset") if key in ordering}
+    corrections = ordering.pop("corrections", None)
     mapping = {"sensor": "{Device}-{Tag}", "values": "Value", "time": "TS"}
     return settings(
         {
@@ -34,6 +35,7 @@ def configured(columns: Mapping[str, str] | None = None, over: bool = False, **o
             "window": {"size": "5s"} | window,
             "columns": columns or {"value": "avg", "count": "count"},
             "ordering": ordering,
+            "corrections": corrections,
         }
     )
 

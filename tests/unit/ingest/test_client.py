@@ -8,7 +8,7 @@ import pytest
 from azure.eventhub import EventData
 from azure.eventhub.amqp import AmqpAnnotatedMessage
 
-from scorer.ingest.client import forget_tags, messages
+from scorer.ingest.client import forget_tags, messages, whole
 from scorer.ingest.events import Message
 
 AT = {b"x-opt-sequence-number": 7, b"x-opt-offset": b"4711", b"x-opt-enqueued-time": 1_767_268_800_001}
@@ -40,6 +40,13 @@ def _of(annotations: dict[bytes, Any], body: dict[str, Any]) -> EventData:
 )
 def test_bodies_of_every_kind_are_bytes(body: dict[str, Any], wanted: bytes) -> None:
     assert messages([event(**body)]) == [Message(7, "4711", 1_767_268_800_001_000, wanted)]
+
+
+def test_with_properties_as_capture_keeps_them() -> None:
+    given = _of(AT | {b"iothub-connection-device-id": b"d1"}, {"data_body": b"{}"})
+    given.properties = {b"kind": b"x", "count": 3}
+    (found,) = whole(messages([given]), [given])
+    assert found.about == ({"iothub-connection-device-id": "d1"}, {"kind": "x", "count": 3})
 
 
 @pytest.mark.parametrize("name", list(AT))

@@ -41,7 +41,7 @@ async def test_a_token_is_asked_for_once_until_it_is_about_to_end(tmp_path: Path
 async def test_a_refusal_is_said_without_the_secret(tmp_path: Path) -> None:
     with Azure() as azure:
         azure.refusals = [(401, "invalid_client")]
-        with pytest.raises(ClientAuthenticationError) as refused:
+        with pytest.raises(ClientAuthenticationError, match="answered 401 invalid_client") as refused:
             await WorkloadIdentity(environment(azure, tmp_path)).get_token(SCOPE)
     assert FEDERATED not in str(refused.value)
 

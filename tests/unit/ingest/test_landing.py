@@ -208,7 +208,7 @@ def test_above_a_thousand_sensors_the_layout_is_shards_unless_it_is_said(
     ("landing", "said"),
     [
         (Landing(path="r/{yyyy}/{MM}/{dd}/{HH}/x.parquet"), "does not hold {sensor}"),
-        (Landing(path="{sensor}/{yyyy}/{MM}/{dd}/{HH}/x.parquet"), "in its folder"),
+        (Landing(path="{sensor}/{yyyy}/{MM}/{dd}/{HH}/x.parquet"), "wanted {sensor} after the date"),
         (Landing(path="r/{yyyy}/{MM}/{dd}/{sensor}.parquet"), "in its folder"),
         (Landing(path="r/{yyyy}/{MM}/{dd}/{HH}/{HH}-{sensor}.parquet"), "the date in its folder only"),
         (Landing(path="r/{yyyy}/{MM}/{dd}/{HH}/{sensor}.csv"), "wanted .parquet"),

@@ -14,8 +14,10 @@ from scorer.ingest.series import CATALOGUE, FATES
 COUNTS = Counts(
     messages=50,
     missed=3,
-    events=100,
+    events=103,
     windowed=60,
+    corrected=2,
+    before_start=1,
     late=7,
     early=5,
     out_of_order=4,
@@ -50,6 +52,8 @@ def test_fates_add_up_to_the_events_that_were_read() -> None:
     fates = {fate: found[f'events_total{{fate="{fate}"}}'] for fate in FATES}
     assert fates == {
         "windowed": 60,
+        "corrected": 2,
+        "before_start": 1,
         "late": 7,
         "early": 5,
         "out_of_order": 4,
@@ -57,7 +61,7 @@ def test_fates_add_up_to_the_events_that_were_read() -> None:
         "conversion": 6,
         "duplicate": 9,
     }
-    assert sum(fates.values()) == found["input_events_total"] == 100
+    assert sum(fates.values()) == found["input_events_total"] == 103
     assert found["late_events_total"] == 9
 
 

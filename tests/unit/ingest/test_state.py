@@ -127,6 +127,6 @@ def test_each_broken_byte_is_noticed() -> None:
 
 def test_a_state_of_another_version_is_refused() -> None:
     given = configured()
-    stored = dump(State(given)).replace(b'"version":1', b'"version":2')[:-4]
-    with pytest.raises(StateError, match="version 2"):
+    stored = dump(State(given)).replace(b'"version":2', b'"version":1')[:-4]
+    with pytest.raises(StateError, match="version 1"):
         load(stored + zlib.crc32(stored).to_bytes(4, "little"), given)

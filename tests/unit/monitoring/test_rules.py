@@ -50,6 +50,7 @@ def test_the_alerts_are_those_that_are_promised() -> None:
     assert {name.removeprefix("Sensorscore") for name in ALERTS} == {
         *("RunMissed", "RunFailed", "SensorsFailing", "SensorsSkipped", "WindowLag", "PendingTooLong"),
         *("OperatorDown", "OperatorBlind", "ReconcileErrors", "ModelGuard", "CostOverBudget"),
+        "SinkFailing",
         *("IngestWatermarkDelay", "IngestStalled", "IngestBadEvents"),
     }
 

@@ -7,6 +7,7 @@ import pytest
 from scoring_operator.metrics import Bounds, Metrics, Sources, ViewCollector
 from scoring_operator.resource import Run, parse_run
 from scoring_operator.settings import ScheduleSettings
+from scoring_operator.spec import SensorSource, Spec
 from scoring_operator.status import Condition, Status
 from scoring_operator.view import View
 from unit.operator.given import (
@@ -25,6 +26,12 @@ from unit.operator.given import (
 HOURLY = ScheduleSettings("hourly", "scoring", window_seconds=3600, settle_seconds=300)
 ENDED = Status(
     phase="Succeeded", completion=after(90), conditions={"Complete": Condition(True, "", "", NOW, 1)}
+)
+
+
+MOVED = (
+    *("window_lag_seconds", "last_success_timestamp_seconds", "newest_window_end_timestamp_seconds"),
+    *("window_seconds", "suspended"),
 )
 
 
@@ -104,6 +111,20 @@ def test_the_lag_is_that_of_the_newest_window_that_is_complete() -> None:
     assert at.of_schedule("last_success_timestamp_seconds") == after(90).timestamp()
     newest = at.of_schedule("newest_window_end_timestamp_seconds")
     assert newest == seconds("2026-01-01T13:00:00+00:00")
+
+
+def test_the_run_of_a_window_s_corrected_sensors_says_nothing_of_the_window_s_own() -> None:
+    at = Scraped(HOURLY)
+    at.view.put_run(a_run(1, ENDED, end="2026-01-01T11:00:00Z"))
+    at.view.put_run(a_run(2, Status(phase="Failed"), end="2026-01-01T12:00:00Z"))
+    before = {name: at.of_schedule(name) for name in MOVED}
+    corrected = a_run(3, ENDED, end="2026-01-01T12:00:00Z")
+    assert isinstance(corrected.spec, Spec)
+    some = SensorSource(table="fleet.csv", only="readings/2026/01/01/11/_corrected.csv")
+    corrected = replace(corrected, spec=replace(corrected.spec, sensors=some))
+    at.view.put_run(corrected)
+    at.metrics.ended(corrected, ENDED)
+    assert {name: at.of_schedule(name) for name in MOVED} == before
 
 
 def test_a_run_whose_time_to_live_is_over_counts_as_made_and_complete_all_the_same() -> None:

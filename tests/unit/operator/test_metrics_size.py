@@ -6,12 +6,13 @@ from dataclasses import replace
 from itertools import cycle
 
 from scoring_operator.chunks import Chunk
-from scoring_operator.contract import Guard, Rows, State
+from scoring_operator.contract import Guard, Rows, Sent, State
 from scoring_operator.metrics import Bounds, Metrics, Sources, ViewCollector
 from scoring_operator.metrics.reasons import GUARD_REASONS, JOB_STAGES, RUN_REASONS, SENSOR_REASONS
 from scoring_operator.outcomes import ChunkOutcome, SensorOutcome
 from scoring_operator.resource import parse_run
 from scoring_operator.settings import ScheduleSettings
+from scoring_operator.sinks import Sink
 from scoring_operator.status import Condition, Cost, Status
 from scoring_operator.view import View
 from unit.operator.given import NOW, after, run_body, settings
@@ -40,7 +41,7 @@ def outcome(number: int, state: State, reason: str) -> ChunkOutcome:
 def worked(namespaces: int, schedules: int, sensors: int, runs: int) -> Metrics:
     """After so many sensors, of whom one in seven does not end Scored, for every reason there is."""
     known = [ScheduleSettings(f"s-{n}", f"ns-{n % namespaces}") for n in range(schedules)]
-    bounds = Bounds([f"ns-{n}" for n in range(namespaces)], known)
+    bounds = Bounds([f"ns-{n}" for n in range(namespaces)], known, [Sink("ops", {})])
     metrics = Metrics("1", bounds, "EUR")
     view = View(lambda _: None)
     sources = Sources(lambda: 1, lambda: dict.fromkeys(STREAMS, 0.5), lambda: True, lambda: True, lambda: NOW)
@@ -66,6 +67,7 @@ def worked(namespaces: int, schedules: int, sensors: int, runs: int) -> Metrics:
         metrics.ended(run, status)
         metrics.spent(namespace, Cost(), Cost(9, 9, 9, 0, 9, 9))
         metrics.guarded(namespace, Guard(dict.fromkeys(GUARD_REASONS, 1), {}, ()))
+        metrics.sent(namespace, {"ops": Sent(1, 1, 1, 1)})
         for stage in ("prepare", "publish"):
             metrics.staged(namespace, stage, 2000)
         view.put_run(replace(run, status=status))

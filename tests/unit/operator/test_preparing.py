@@ -255,6 +255,24 @@ def test_a_pod_without_a_message_says_how_it_died() -> None:
     assert status.conditions["Failed"].message.startswith("preparing failed: OutOfMemory: pod")
 
 
+def test_a_run_of_corrected_sensors_that_finds_none_is_complete() -> None:
+    of = TABLE | {"only": {"path": "readings/2026/01/01/12/_corrected.csv"}}
+    decision = decide(begun(sensors=of), jobs=seen(has_prepared(total=0)))
+    status = decision.status
+    assert why(status, "Complete") == "AllSucceeded"
+    assert "none of the sensors is in readings/2026/01/01/12/_corrected.csv" in (
+        status.conditions["Complete"].message
+    )
+    assert (status.phase, status.stage, status.pinned) == ("Succeeded", "Done", None)
+    assert not [action for action in decision.actions if isinstance(action, CreateJob | Publish)]
+    assert of_api(to_api(status)) == status
+
+
+def test_a_run_of_all_sensors_that_finds_none_is_not() -> None:
+    status = decide(begun(), jobs=seen(has_prepared(total=0))).status
+    assert why(status, "Failed") == "PrepareFailed"
+
+
 def test_a_pod_that_found_no_list_where_one_was_wanted_ends_the_run() -> None:
     status = decide(begun(), jobs=seen(has_prepared(sensors=None))).status
     assert why(status, "Failed") == "PrepareFailed"

@@ -36,6 +36,19 @@ def test_readings_and_models_are_passed_on() -> None:
     assert (spec.readings, spec.model) == (wanted, ModelSource("models/{sensor}", "v1"))
 
 
+CAPTURED = "{PartitionId}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{Second}"
+
+
+@pytest.mark.parametrize("marker", ["", "done/{yyyy}/{MM}/{dd}/{HH}"])
+def test_files_of_capture_are_their_own_marker_if_there_is_no_other(marker: str) -> None:
+    wait_for = {"timeoutSeconds": 60} | ({"marker": marker} if marker else {})
+    readings = {"path": CAPTURED, "layout": "capture", "lateSeconds": 60, "waitFor": wait_for}
+    spec = spec_of(a_run(readings=readings))
+    assert spec.readings == ReadingsSource(CAPTURED, layout="capture", late_seconds=60)
+    assert spec.wait_for
+    assert spec.wait_for.marker == (marker or CAPTURED)
+
+
 def test_a_spec_that_was_stored_before_these_fields_were_there_has_their_defaults() -> None:
     body = run_body()["spec"]
     body |= {
@@ -65,6 +78,12 @@ def test_a_spec_that_was_stored_before_these_fields_were_there_has_their_default
             {"readings": {"path": "r/{dd}.csv", "layout": "asa"}},
             "readings.layout is asa; wanted a readings.path",
         ),
+        (
+            {"readings": {"path": "r/{sensor}", "lateSeconds": 1}},
+            "readings.lateSeconds is there; wanted it only",
+        ),
+        ({"readings": {"path": CAPTURED, "layout": "capture", "format": "Parquet"}}, "readings.format is"),
+        ({"readings": {"path": CAPTURED[:-9], "layout": "capture"}}, "has no {Second}"),
         ({"output": {"path": "p/{sensor}", "layout": "Sharded"}}, "holds {sensor}; wanted only {HH}"),
         ({"output": {"path": "p", "layout": "Sharded"}}, "has no {shard}; wanted a path of each shard's own"),
         ({"output": {"path": "p/{sensor}", "shards": 2}}, "output.shards is there; wanted it only with"),

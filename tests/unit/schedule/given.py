@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 
 from scoring_operator.cluster import ApiError, Cluster, Kind
-from scoring_operator.schedule.creator import Result, create_runs
+from scoring_operator.schedule.calls import Result
+from scoring_operator.schedule.creator import create_runs
 from scoring_operator.schedule.objects import parse_mark
 from scoring_operator.schedule.plan import Mark
 from scoring_operator.schedule.settings import Schedule, parse
@@ -98,7 +99,7 @@ class Memory:
         stored = copy.deepcopy(body)
         stored["metadata"] |= {"resourceVersion": str(self.version), "uid": f"uid-{name}"}
         self.objects[kind.plural, name] = stored
-        if kind.plural == "configmaps":
+        if name == MARK:
             self.marks.append(parse_mark(stored))
         return copy.deepcopy(stored)
 

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from scorer.allocator import keep_freed_memory
+from scorer.allocator import give_back_large_blocks, keep_freed_memory
 
 
 class Library:
@@ -26,6 +26,14 @@ def test_the_allocator_is_told_to_keep_a_bounded_amount(monkeypatch: pytest.Monk
         (-1, 16 * 1024 * 1024),
         (-3, 4 * 1024 * 1024),
     ]  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+
+
+def test_a_process_that_runs_for_long_gives_large_blocks_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    give_back_large_blocks()
+    assert dict(library.told)[-3] == 1024 * 1024  # M_MMAP_THRESHOLD
+    assert dict(library.told)[-8] == 2  # M_ARENA_MAX
 
 
 def test_a_library_without_such_settings_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ PATTERNS = {
     "models verify": ["models", "verify", "--sensors={}"],
 }
 RUNS = {"report": ["report", "--run={}"], "verify": ["verify", "--", "{}"]}
-NAMELESS = {"store", "land"}
+NAMELESS = {"store", "land", "changes"}
 """Commands of which no argument is a sensor or a run; `land` is told sensors by its file, see below."""
 
 

@@ -206,6 +206,17 @@ def test_each_folder_of_a_window_is_listed_once(path: str, folders: list[str]) -
     assert asked == folders
 
 
+def test_what_stands_beside_readings_is_no_sensor_and_no_cause_for_a_word(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store, span = MemoryStore(), window("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z")
+    for name in ("a", "_corrected", ".a"):
+        store.put(f"r/2026/01/01/12/{name}.csv", b"")
+    source = ReadingsSource("r/{yyyy}/{MM}/{dd}/{HH}/{sensor}.csv")
+    assert with_readings(store, source, span, "", Log()) == ["a"]
+    assert not "".join(capsys.readouterr())
+
+
 def test_sensors_of_shared_files_cannot_be_discovered(store: MemoryStore) -> None:
     told = order(resolve={"discover": {"from": "Readings"}}, readings={"path": "asa/{yyyy}/{HH}/*.csv"})
     assert "share files" in stage(store, told)[1]["failure"]["message"]
@@ -275,6 +286,31 @@ def test_readings_that_do_not_come(store: MemoryStore, on_timeout: str) -> None:
     assert message["failure"]["message"] == (
         "waited until 2026-01-01T13:15:00Z for the readings: not there is readings/2026/01/01/12/_SUCCESS"
     )
+
+
+CAPTURED = "raw/{PartitionId}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{Second}"
+
+
+def test_capture_is_waited_for_until_each_partition_has_a_later_file(store: MemoryStore) -> None:
+    for name in ("0/2026/01/01/12/10/00", "1/2026/01/01/12/55/00", "0/2026/01/01/13/20/00"):
+        store.put(f"raw/{name}.avro", b"")
+    clock = Clock(at(13, 16))
+    clock.happens[at(13, 30)] = lambda: store.put("raw/1/2026/01/01/13/14/59.avro", b"")
+    clock.happens[at(13, 40)] = lambda: store.put("raw/1/2026/01/01/13/15/00.avro", b"")
+    wanted = waiting("2026-01-01T14:00:00Z") | {"marker": CAPTURED}
+    told = order(waitFor=wanted, readings={"path": CAPTURED, "layout": "capture"})
+    assert stage(store, told, clock)[1]["readings"] == "Ready"
+    assert at(13, 40) <= clock.time < at(13, 41)
+
+
+def test_the_partition_that_capture_is_behind_with_is_said(store: MemoryStore) -> None:
+    store.put("raw/0/2026/01/01/12/10/00.avro", b"")
+    wanted = waiting() | {"marker": CAPTURED, "onTimeout": "Fail"}
+    told = order(waitFor=wanted, readings={"path": CAPTURED, "layout": "capture"})
+    message = stage(store, told, Clock(at(15)))[1]
+    assert "not there is a later file of 0" in message["failure"]["message"]
+    nothing = stage(MemoryStore(), told, Clock(at(15)))[1]
+    assert f"not there is {CAPTURED}" in nothing["failure"]["message"]
 
 
 @pytest.mark.parametrize("there", [True, False])

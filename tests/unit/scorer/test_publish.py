@@ -26,6 +26,7 @@ from scorer.publish import main_stage
 from scorer.publish.results import read_results
 from scorer.storage import DeniedError, StorageError, Store, UnavailableError
 from scorer.storage.memory import MemoryStore
+from scorer.verify import verify
 from scorer.window import Window
 
 BOTH = pytest.mark.parametrize("output", [OWN, SHARED], ids=["own", "shared"])
@@ -141,6 +142,54 @@ def test_an_incomplete_run_has_all_but_success_and_removes_nothing(store: Memory
     manifest = read(store, published.manifest)
     assert (manifest["complete"], manifest["success"]) == (False, None)
     assert manifest["counts"] == {"Scored": 1, "Skipped": 0, "Failed": 0, "Undecided": 2, "Unknown": 1}
+
+
+def of_some(store: Store, minute: int, name: str = "hourly-c1") -> Run:
+    """A run of the one sensor that was corrected."""
+    run = Run(store, OWN, {"a": "corrected"}, minute, name=name)
+    run.order = run.order._replace(part=True)
+    return run
+
+
+def test_a_run_of_some_sensors_keeps_what_success_said_of_all(store: MemoryStore) -> None:
+    some(store).publish()
+    whole = read(store, SUCCESS)
+    of_some(store, 2).publish()
+    success = read(store, SUCCESS)
+    assert (success["run"]["uid"], success["counts"]["Scored"]) == ("run-02", 1)
+    fields = ("run", "reason", "counts", "reasons", "rows", "anomalies", "manifest")
+    assert success["whole"] == {field: whole[field] for field in fields}
+    assert verify(store, "run-02").holds
+    before = verify(store, "run-01")
+    assert before.holds, before.findings
+
+
+def test_it_is_kept_over_any_number_of_such_runs_and_attempts(store: MemoryStore) -> None:
+    some(store).publish()
+    for minute in (2, 3):
+        run = of_some(store, minute)
+        run.publish()
+        run.publish()
+    success = read(store, SUCCESS)
+    assert (success["run"]["uid"], success["whole"]["run"]["uid"]) == ("run-03", "run-01")
+    some(store, minute=4, made_from="y").publish()
+    assert "whole" not in read(store, SUCCESS)
+
+
+def test_all_of_a_window_s_anomalies_stay_beside_those_of_some_sensors(store: MemoryStore) -> None:
+    some(store).publish()
+    before = store.get(ANOMALIES).data
+    of_some(store, 2).publish()
+    assert store.get(ANOMALIES).data == before
+    assert [row["sensor"] for row in table(store, ANOMALIES.replace("hourly", "hourly-c1"))] == ["a"]
+
+
+@pytest.mark.parametrize("there", [None, b"", b"[]", b"{}", b'{"window": {}}', b"x" * 2_000_000])
+def test_without_a_run_of_all_there_is_nothing_to_keep(store: MemoryStore, there: bytes | None) -> None:
+    if there is not None:
+        store.put(SUCCESS, there)
+    of_some(store, 2).publish()
+    assert "whole" not in read(store, SUCCESS)
 
 
 @pytest.mark.parametrize("first", [1, 2])

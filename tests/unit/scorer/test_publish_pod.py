@@ -17,6 +17,7 @@ from scorer.contract import Exit
 from scorer.storage import open_store
 from scorer.verify import verify
 from scoring import RUN_UID, put_sensor, work
+from webhook import Webhook
 
 SHARDED = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet", "layout": "Sharded", "shards": 2}
 OWN = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"}
@@ -51,7 +52,7 @@ import sys, time
 from scorer.settings import before_libraries
 before_libraries()
 import scorer.publish.stage as stage
-stage.publish = lambda *_: time.sleep(600)
+stage.publish_results = lambda *_: time.sleep(600)
 from scorer.pod import main
 main(sys.argv[1:])
 """
@@ -190,3 +191,41 @@ def test_a_defect_is_internal(pods: Pods) -> None:
     broken = HANGING.replace("time.sleep(600)", "1 / 0")
     assert pods.run(pods.publishing(work(["a"])), broken) == Exit.INTERNAL
     assert pods.message()["failure"]["reason"] == "Internal"
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_pod_killed_while_it_sends_is_followed_by_one_that_goes_on(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch, at: int, taken: bool
+) -> None:
+    """SIGKILL at a request, which the sink has taken or not: that one may come twice, by the same id."""
+    names = [f"s{number}" for number in range(4)]
+    for name in names:
+        put_sensor(pods.store, name, faults={7: 99.0})
+    assert pods.run(work(names)) == Exit.OK
+    with Webhook() as server:
+        monkeypatch.setenv("SENSORSCORE_SINK_0_0", server.url)
+        sink = {
+            "name": "ops",
+            "type": "webhook",
+            "urlFrom": "SENSORSCORE_SINK_0_0",
+            "httpHosts": ["127.0.0.1"],
+        }
+        order = pods.publishing(work(names) | {"sinks": [sink], "schedule": "hourly"})
+        process: list[subprocess.Popen[bytes]] = []
+
+        def kill(handler: Any) -> None:
+            if taken:
+                server.posted.append(handler.posted)
+            process[0].kill()
+            handler.hang_up()
+
+        server.answers = [*[(202, {})] * (at - 1), kill]
+        process.append(pods.start(order))
+        process[0].communicate(timeout=120)
+        assert process[0].returncode == -signal.SIGKILL
+        assert pods.run(order) == Exit.OK
+        ids = [json.loads(posted.body)["id"] for posted in server.posted]
+    assert {each.split("/")[0] for each in ids} == set(names)
+    assert len(ids) - len(set(ids)) == int(taken)
+    assert pods.message()["sinks"] == {"ops": {"delivered": 4}}

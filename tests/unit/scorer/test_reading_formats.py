@@ -200,6 +200,14 @@ def test_a_delimiter_is_the_one_that_gives_the_wanted_columns() -> None:
     assert read("a.csv", data).values.tolist() == [[1.5]]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " "])
+def test_all_delimiters_of_stream_analytics_are_read(delimiter: str) -> None:
+    lines = ["System.Timestamp,value,x", '2026-01-01T12:00:01Z,1.5,"a,b"']
+    data = "\r\n".join(line.replace(",", delimiter) for line in lines).encode()
+    source = ReadingsSource("{sensor}", columns=Columns("System.Timestamp"))
+    assert read_readings([("a.csv", data)], ["value"], SPAN, source).values.tolist() == [[1.5]]
+
+
 def test_a_column_that_stands_twice_is_told() -> None:
     with pytest.raises(SensorError, match="column 'value' is twice"):
         read("a.csv", b"time,value,value\n2026-01-01T12:00:01Z,1,2\n")

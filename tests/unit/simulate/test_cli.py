@@ -127,6 +127,12 @@ def test_what_was_not_scored_cannot_be_checked(
         (["events", "--replay", "nowhere.csv"], "nowhere.csv cannot be read"),
         (["events", "--out", "/nowhere/events"], "/nowhere/events cannot be written"),
         (["send"], "EVENTHUB_CONNECTION_STRING is not set"),
+        (["send", "--namespace", "x.servicebus.windows.net"], "--namespace goes with --hub"),
+        (["send", "--hub", "x", "--namespace", "sb://x/"], "--namespace is 'sb://x/'"),
+        (
+            ["send", "--hub", "x", "--namespace", "x.servicebus.windows.net"],
+            "AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST not set",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
