@@ -145,7 +145,7 @@ class Streams:
         floors = clocks - self._lateness
         if self._ordering.silence < self._lateness and len(clocks):
             before = np.concatenate([self._heard[:1], clocks[:-1]])
-            silent = (clocks - before >= self._ordering.silence) & (before != NEVER)
+            silent = self._is_silent(before, clocks)
             floors = np.where(silent, clocks - self._ordering.silence, floors)
         leads = self._leads(adjusted, kept)
         marks = np.empty(len(times) + 1, np.int64)
@@ -194,8 +194,8 @@ class Streams:
         return self._ordered(adjusted, times, unsorted, kept, late)
 
     def _is_silent(self, heard: Int64s, clock: int | Int64s) -> Bools:
-        """Whether streams last heard then are silent now; one never heard is, but not a partition itself."""
-        silent: Bools = (clock - heard >= self._ordering.silence) & ((heard != NEVER) | self._over)
+        """Whether streams last heard then are silent now; one never heard is."""
+        silent: Bools = clock - heard >= self._ordering.silence
         return silent
 
     def _leads(self, adjusted: Int64s, kept: Bools | None) -> Int64s:

@@ -63,7 +63,7 @@ def told(events: Sequence[Event], settings: Settings) -> Told:
         stamp = _stamp(event, ordering.by, clock)
         lateness = 0 if ordering.by == ARRIVAL else ordering.late
         floors = [marks.get(stream, -math.inf), clock - lateness]
-        if _silent(heard, stream, clock, ordering.idle_after, bool(settings.mapping.over)):
+        if _silent(heard, stream, clock, ordering.idle_after):
             floors.append(clock - ordering.silence)
         mark = max(floors)
         heard[stream] = clock
@@ -99,10 +99,8 @@ def _stamp(event: Event, by: str, clock: float) -> float:
     return clock if by == ARRIVAL else event.time
 
 
-def _silent(heard: Mapping[str, int], stream: str, clock: float, idle: int | None, over: bool) -> bool:
-    if idle is None:
-        return False
-    return clock - heard[stream] >= idle if stream in heard else over
+def _silent(heard: Mapping[str, int], stream: str, clock: float, idle: int | None) -> bool:
+    return idle is not None and clock - heard.get(stream, -math.inf) >= idle
 
 
 def end(time: int, settings: Settings) -> int:

@@ -189,6 +189,12 @@ def test_a_silent_partition_waits_no_longer_than_idle_after() -> None:
     assert len(step(state, columns_of([], state), NOON + 66 * SECOND).closed.sensors) == 1
 
 
+def test_a_partition_that_never_had_an_event_is_silent_too() -> None:
+    state = State(configured(lateArrival="1h", idleAfter="1m"))
+    step(state, columns_of([], state), NOON)
+    assert state.watermark == NOON - MINUTE
+
+
 def test_a_silent_device_leaves_the_watermark_while_others_go_on() -> None:
     given = configured(over=True, lateArrival="1h", idleAfter="1m")
     quiet = Event(NOON + SECOND, NOON + SECOND, "quiet-1", 1, "quiet")
