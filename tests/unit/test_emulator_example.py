@@ -63,5 +63,5 @@ def test_its_commands_are_understood(program: str) -> None:
     parser = scorer_parser() if program == "scorer" else simulate_parser()
     lines = [line.strip() for line in BLOCKS.splitlines() if line.strip().startswith(f"{program} ")]
     assert len(lines) == 1
-    (line,) = (re.sub(r"\$\(.*\)", "2026-01-01T00:00:00Z", each) for each in lines)
+    line = lines[0].partition(" > ")[0]
     assert callable(parser.parse_args(shlex.split(line)[1:]).command)
