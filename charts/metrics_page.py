@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from scorer.ingest.series import FATES, SERIES
+from scorer.ingest.series import ERRORS, FATES, SERIES
 from scoring_operator.metrics.catalogue import PARTS, PROCESS, Part, Series
 from scoring_operator.metrics.reasons import (
     CLASSES,
@@ -49,6 +49,7 @@ LABELS = {
     "code": "HTTP status; `0`: no answer",
     "version": "The operator's",
     "fate": words(FATES),
+    "kind": words(ERRORS),
 }
 INGEST = Part("Ingest", tuple(Series(s.name, s.kind, s.unit, s.labels, s.help, s.more) for s in SERIES))
 INGEST_IS = (

@@ -149,6 +149,21 @@ CONTENT = Section(
             8,
             links=(runbook("SensorscoreModelGuard"),),
         ),
+        Spec(
+            "bars",
+            "Anomalies sent",
+            "Sensors with anomalies, by sink and what became of their events. What is dead-lettered lies in the"
+            " store's deadletter/sinks and has reached nobody.",
+            "short",
+            (
+                Query(
+                    each_step(of("sensorscore_sink_events_total"), ["sink", "result"]), "{{sink}} {{result}}"
+                ),
+            ),
+            "No sinks are set, or no run has been published yet.",
+            24,
+            links=(runbook("SensorscoreSinkFailing"),),
+        ),
     ),
 )
 

@@ -66,7 +66,7 @@ def observe(
         seen |= _of_values(model.features, values, training)
     hourly = _number(training.get("rowsPerHour"), 0.0)
     if hourly is not None:
-        seen["x"] = round(hourly * ((window.end - window.start) / HOUR), 1)
+        seen["x"] = min(round(hourly * ((window.end - window.start) / HOUR), 1), float(MAX_COUNT))
     # What training flagged says nothing of another border.
     if not model.threshold and (counts := _training_counts(training)):
         seen["t"] = counts
