@@ -152,8 +152,8 @@ CONTENT = Section(
         Spec(
             "bars",
             "Anomalies sent",
-            "Sensors with anomalies, by sink and what became of their events. What is dead-lettered lies in the"
-            " store's deadletter/sinks and has reached nobody.",
+            "Sensors with anomalies, by sink and what became of their events. What is dead-lettered lies in"
+            " the store's deadletter/sinks and has reached nobody.",
             "short",
             (
                 Query(

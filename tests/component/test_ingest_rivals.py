@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local.azurite import Azurite
 
 pytestmark = [pytest.mark.azurite, pytest.mark.timeout(600)]
-SLOW = {"commit": "300ms", "balance": "400ms", "expire": "2s", "prefetch": 5, "batch": 5}
+SLOW = {"commit": "300ms", "balance": "400ms", "expire": "2s", "claim": "2s", "prefetch": 5, "batch": 5}
 
 
 def test_who_slept_while_another_took_its_partitions_commits_nothing_more(

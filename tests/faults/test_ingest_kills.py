@@ -89,7 +89,7 @@ class Storm:
             replica.go_on()
             self.paused += 1
         else:
-            assert replica.end() in (0, -signal.SIGTERM)  # the latter while it is starting
+            assert replica.end() in (0, -signal.SIGTERM)  # the latter in the interpreter's own start
             self._slots[self._slots.index(replica)] = self._start(replica.name)
             self.ended += 1
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from scorer.allocator import give_back_large_blocks
-from scorer.errors import InputError
-from scorer.ingest.libraries import hear_libraries
-from scorer.ingest.service import run
-from scorer.ingest.service_settings import read
-from scorer.logs import Log
-from scorer.settings import settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,9 +16,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("settings", type=Path, help="a YAML file; docs/ingest.md has its keys")
     parser.add_argument("--check", action="store_true", help="look at the settings only")
     options = parser.parse_args(arguments)
+    if not options.check:
+        # The first process of a container has no default for SIGTERM: it would start, and be killed at the
+        # end of its grace period. Until the service listens itself, it has claimed nothing.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    return _work(options.settings, options.check)
+
+
+def _work(file: Path, check: bool) -> int:
+    # A second of imports on an idle machine: what SIGTERM may come in.
+    import asyncio
+
+    from scorer.allocator import give_back_large_blocks
+    from scorer.errors import InputError
+    from scorer.ingest.libraries import hear_libraries
+    from scorer.ingest.service import run
+    from scorer.ingest.service_settings import read
+    from scorer.logs import Log
+    from scorer.settings import settings
+
     try:
-        found = read(options.settings)
-        if not options.check:
+        found = read(file)
+        if not check:
             give_back_large_blocks()
             hear_libraries(Log(hub=found.hub.name, group=found.hub.group))
             asyncio.run(run(found, settings().connection_string))

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import csv
 import io
-import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
+from scorer.inflated import GZIP, MAX_BODY, BrokenGzipError, TooLargeError, inflated
 from scorer.ingest.settings import CSV, Fields
 
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes, inflated: the largest message that a hub takes has 1 MB (20 MB in dedicated clusters)."""
 MAX_RECORDS = 100_000
 """Events of one message."""
 SHOWN = 80
 
-_GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
-_MAX_MEMBERS = 1_000
 
 
 class Wrong(NamedTuple):
@@ -57,11 +53,11 @@ def one_record(data: bytes) -> dict[str, Any] | None:
 
 def records_of(data: bytes, mapping: Fields) -> Body:
     """The records of a message's body."""
-    if data[:2] == _GZIP:
-        inflated = _inflated(data)
-        if isinstance(inflated, Wrong):
-            return Body((), (), (inflated,))
-        data = inflated
+    if data[:2] == GZIP:
+        plain_data = _inflated(data)
+        if isinstance(plain_data, Wrong):
+            return Body((), (), (plain_data,))
+        data = plain_data
     if len(data) > MAX_BODY:
         return _all_wrong("TooLarge", f"{len(data)} bytes: wanted at most {MAX_BODY}")
     data = data.removeprefix(_UTF8_MARK)
@@ -183,25 +179,12 @@ def _csv(data: bytes, delimiter: str) -> Body:
 
 
 def _inflated(data: bytes) -> bytes | Wrong:
-    """What is in gzip, of one member or of many, but never more than a body may have."""
-    parts: list[bytes] = []
-    room = MAX_BODY + 1
-    for _ in range(_MAX_MEMBERS):
-        member = zlib.decompressobj(31)
-        try:
-            part = member.decompress(data, room)
-        except zlib.error as error:
-            return Wrong(-1, "BrokenGzip", str(error))
-        parts.append(part)
-        room -= len(part)
-        if room <= 0:
-            return Wrong(-1, "TooLarge", f"more than {MAX_BODY} bytes in gzip")
-        if not member.eof:
-            return Wrong(-1, "BrokenGzip", "it ends in its middle")
-        data = member.unused_data.lstrip(b"\0")
-        if not data:
-            return b"".join(parts)
-    return Wrong(-1, "BrokenGzip", f"more than {_MAX_MEMBERS} members")
+    try:
+        return inflated(data)
+    except BrokenGzipError as error:
+        return Wrong(-1, "BrokenGzip", str(error))
+    except TooLargeError as error:
+        return Wrong(-1, "TooLarge", str(error))
 
 
 def _all_wrong(reason: str, text: str) -> Body:

@@ -7,7 +7,8 @@ lists the parts of hours; so each event is in one file, whenever a process dies.
 
     ingest/{hub}/{group}/{partition}/raw/{window}/{from}-{to}-{digest}   records of a window that is not over
 
-A window of more than `bytes` has several files; one in which nothing came an empty one, as with Capture.
+A window of more than `bytes` has several files, named by seconds of its own; one in which nothing came an
+empty one, as with Capture.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class RawEvents:
         self._pending: dict[int, list[bytes]] = {}
         self._sequences: dict[int, tuple[int, int]] = {}
         self._bytes = 0
+        self._staged_in = set(kept.parts)
 
     @property
     def pending(self) -> int:
@@ -110,20 +112,22 @@ class RawEvents:
             if window >= following:
                 data = b"".join(len(each).to_bytes(4, "little") + each for each in records)
                 name = part_name(*self._sequences[window], data)
+                self._staged_in.add(window)
                 self._store.put(self._staged(window, name), data)
                 parts[window] = [*parts.get(window, ()), name]
         return Kept(following, parts, self._raw.every)
 
     def committed(self, kept: Kept) -> None:
         """The state says so now: what is staged of written windows goes."""
-        before, self.kept = self.kept, kept
+        self.kept = kept
         self._pending, self._sequences, self._bytes = {}, {}, 0
         if kept.window is not None and (self._window is None or self._window < kept.window):
             self._window = kept.window
         with contextlib.suppress(StorageError):  # the next owner tidies up
-            for window in before.parts:
-                if window not in kept.parts:
-                    self._forget(window)
+            # Also where a commit that failed has staged, and the next one found the window over.
+            for window in sorted(self._staged_in.difference(kept.parts)):
+                self._forget(window)
+                self._staged_in.remove(window)
 
     def tidy(self) -> None:
         """Deletes what is staged and not listed: of owners that died. Raises StorageError."""
@@ -137,14 +141,19 @@ class RawEvents:
             self._store.delete(entry.path)
 
     def _write(self, window: int, names: Sequence[str]) -> None:
-        """The window's files: one, but for those that are too large."""
+        """The window's files: one, but for those that are too large.
+
+        None is named by a second of the next window, whose own file would replace it: the last one has
+        what is left.
+        """
         begun = window * self._raw.every // _SECOND
+        last = begun + self._raw.every // _SECOND - 1
         some: list[bytes] = []
         size = 0
         for enqueued, each in self._records(window, names):
-            if size and size + len(each) > self._raw.bytes:
+            if size and size + len(each) > self._raw.bytes and begun < last:
                 self._put(begun, some)
-                begun = max(begun + 1, enqueued // _SECOND)
+                begun = min(max(begun + 1, enqueued // _SECOND), last)
                 some, size = [], 0
             some.append(each)
             size += len(each)

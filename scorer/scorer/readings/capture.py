@@ -13,13 +13,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scorer.contract.capture import begun_of
-from scorer.contract.outcome import SensorError
 from scorer.contract.work import AUTO, CSV
+from scorer.inflated import GZIP, MAX_BODY, BrokenGzipError, TooLargeError, inflated
 from scorer.readings.avro import Message, avro_messages
 from scorer.readings.batch import Batch, Plan, cut
 from scorer.readings.cells import Numbers, csv_numbers, json_numbers, present
@@ -30,18 +31,39 @@ from scorer.readings.records import Tally
 if TYPE_CHECKING:
     from scorer.sources import ReadingsFile
 
-MAX_BODY = 4 * 1024 * 1024
-"""Bytes of a message's body, inflated: a hub takes 1 MB."""
+MAX_VALUES = 1_000_000
+"""Of one body: what is said in a byte takes a hundred where it is decoded."""
 BLOCK_BYTES, BLOCK_MESSAGES = 1024 * 1024, 20_000
 """Of bodies that are decoded together."""
 MAX_RUNS = 100_000
-"""Of messages whose sequence numbers follow each other: mostly one a file."""
+"""Of messages whose sequence numbers follow each other, in one partition: the newest that are known."""
 
-_GZIP, _UTF8_MARK = b"\x1f\x8b", b"\xef\xbb\xbf"
+_UTF8_MARK = b"\xef\xbb\xbf"
 _ENVELOPE = ("EnqueuedTimeUtc", "SequenceNumber", "Offset")
 _MAPS = ("SystemProperties.", "Properties.")
 # As .NET writes a time where nothing else is asked for: 1/31/2026 1:02:03 PM
 _NET_TIME = re.compile(r"(\d\d?)/(\d\d?)/(\d{4}) (\d\d?):(\d\d):(\d\d) ([AP]M)", re.ASCII)
+
+
+class _Run:
+    """Messages whose sequence numbers follow each other, and their times, which do not go back."""
+
+    __slots__ = ("begin", "end", "first", "last")
+
+    def __init__(self, time: str, number: int) -> None:
+        self.begin = self.end = time
+        self.first = self.last = number
+
+    def start(self) -> tuple[str, int]:
+        """What runs are in order of: a hub that was made anew numbers anew, at later times."""
+        return self.begin, self.first
+
+    def followed(self, begin: str, first: int, end: str, last: int) -> bool:
+        """Takes what follows the run, if it does."""
+        if first != self.last + 1 or begin < self.end:
+            return False
+        self.end, self.last = end, last
+        return True
 
 
 class Seen:
@@ -51,7 +73,7 @@ class Seen:
         self._path = path
         self.columns = Columns(plan)
         self.good = 0
-        self._runs: dict[tuple[str, ...], list[list[Any]]] = {}
+        self._runs: dict[tuple[str, ...], list[_Run]] = {}
 
     def check(self) -> None:
         """Raises SensorError for a column that no record of all files has."""
@@ -62,23 +84,35 @@ class Seen:
         """Those that were in no file before. A hub that was made anew numbers anew, at later times."""
         begun = begun_of(self._path, path)
         before = self._runs.setdefault(begun.source if begun else (), [])
-        own: list[list[Any]] = []
+        own: list[_Run] = []
         for message in messages:
-            number = message.sequence
-            if any(
-                run[0] <= number <= run[1] and run[2] <= iso(message.enqueued) <= run[3] for run in before
-            ):
+            number, time = message.sequence, iso(message.enqueued)
+            if _holds(before, time, number):
                 continue
-            if own and own[-1][1] == number - 1:
-                own[-1][1], own[-1][3] = number, message.enqueued
-            else:
-                own.append([number, number, message.enqueued, message.enqueued])
-            if len(own) > MAX_RUNS:
-                raise SensorError(
-                    "ReadingsCorrupt", f"readings {path} have sequence numbers that do not follow each other"
-                )
+            if not own or not own[-1].followed(time, number, time, number):
+                own.append(_Run(time, number))
+                if len(own) > 2 * MAX_RUNS:
+                    del own[:MAX_RUNS]
             yield message
-        before += [[first, last, iso(begin), iso(end)] for first, last, begin, end in own]
+        _join(before, own)
+
+
+def _holds(runs: list[_Run], time: str, number: int) -> bool:
+    """Whether a message is in one of the runs, which are in order."""
+    at = bisect_right(runs, (time, number), key=_Run.start)
+    if not at:
+        return False
+    run = runs[at - 1]
+    return run.first <= number <= run.last and time <= run.end
+
+
+def _join(runs: list[_Run], others: list[_Run]) -> None:
+    """Adds a file's runs to those of the files before: what goes on with the last one is one with it."""
+    for run in others:
+        if not runs or not runs[-1].followed(run.begin, run.first, run.end, run.last):
+            runs.append(run)
+    runs.sort(key=_Run.start)
+    del runs[:-MAX_RUNS]
 
 
 def capture_batches(
@@ -133,16 +167,11 @@ def _blocks(
 def _decoded(
     messages: list[Message], form: str, plan: Plan, hub_columns: Sequence[str]
 ) -> Iterator[list[Any]]:
-    """The records in the messages' bodies: all in one call, if each body is one object."""
-    if form != CSV and not hub_columns:
-        together = decoded(f"[{b','.join([each.body for each in messages]).decode('utf-8', 'replace')}]")
-        whole = isinstance(together, list) and len(together) == len(messages)
-        if whole and all(isinstance(row, dict) for row in together):
-            yield together
-            return
+    """The records in the messages' bodies, each decoded alone: what one sender wrote is no other's to end."""
+    wanted = set(plan.columns).difference(hub_columns)
     found: list[Any] = []
     for message in messages:
-        rows = _rows(message.body, form, plan)
+        rows = _rows(message.body, form, wanted)
         if hub_columns:
             told = {name: _said(message, name) for name in hub_columns}
             for row in rows:
@@ -168,6 +197,7 @@ def _said(message: Message, column: str) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
+@lru_cache(maxsize=1024)
 def iso(time: str) -> str:
     """Capture's time as RFC 3339; what is written otherwise as it is. It has whole seconds."""
     fits = _NET_TIME.fullmatch(time)
@@ -178,22 +208,23 @@ def iso(time: str) -> str:
     return f"{year}-{int(month):02}-{int(day):02}T{hours:02}:{minute}:{second}Z"
 
 
-def _rows(body: bytes, form: str, plan: Plan) -> list[Any]:
+def _rows(body: bytes, form: str, wanted: set[str]) -> list[Any]:
     """The records of one body; Broken in the place of what cannot be read."""
-    if body.startswith(_GZIP):
-        member = zlib.decompressobj(31)
+    if body.startswith(GZIP):
         try:
-            body = member.decompress(body, MAX_BODY + 1)
-        except zlib.error as error:
+            body = inflated(body)
+        except BrokenGzipError as error:
             return [Broken(f"broken gzip: {error}")]
-        if not member.eof and len(body) <= MAX_BODY:
-            return [Broken("gzip that ends in its middle")]
+        except TooLargeError as error:
+            return [Broken(str(error))]
     if len(body) > MAX_BODY:
         return [Broken(f"more than {MAX_BODY} bytes in one message")]
     text = body.removeprefix(_UTF8_MARK).decode("utf-8", "replace")
-    begin = text.lstrip(" \t\r\n")[:1]
+    if _crowded(text, ",[{\r\n"):
+        return [Broken(f"more than {MAX_VALUES} values in one message")]
+    begin = text[:1] if text[:1] == "{" else text.lstrip(" \t\r\n")[:1]
     if form == CSV or (form == AUTO and begin not in ("{", "[", "")):
-        return _csv(text, plan)
+        return _csv(text, wanted)
     value = decoded(text)
     if isinstance(value, list):
         return value
@@ -203,16 +234,39 @@ def _rows(body: bytes, form: str, plan: Plan) -> list[Any]:
     return [value]
 
 
-def _csv(text: str, plan: Plan) -> list[Any]:
+def _crowded(text: str, marks: str) -> bool:
+    """Whether more values may be in it than are decoded: each has one of the marks before it."""
+    return len(text) > MAX_VALUES and sum(map(text.count, marks)) > MAX_VALUES
+
+
+def _header(line: str, wanted: set[str]) -> tuple[str, list[str]]:
+    """The delimiter and the columns of a header: those with which most that is wanted is there.
+
+    Of several the first; so a space is one only where no other will do.
+    """
+    headers = []
+    for delimiter in DELIMITERS:
+        try:
+            cells = next(csv.reader([line], delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        headers.append((delimiter, [cell.strip().strip('"') for cell in cells]))
+    if not headers:
+        return DELIMITERS[0], []
+    delimiter, names = max(headers, key=lambda found: len(wanted.intersection(found[1])))
+    if wanted.isdisjoint(names):
+        return max(headers, key=lambda found: len(found[1]))
+    return delimiter, names
+
+
+def _csv(text: str, wanted: set[str]) -> list[Any]:
     """The lines of a body with a header."""
     lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    headers = [(delimiter, [name.strip() for name in first.split(delimiter)]) for delimiter in DELIMITERS]
-    fitting = [found for found in headers if plan.time in found[1]] or headers
-    delimiter, names = max(fitting, key=lambda found: len(found[1]))
-    names = [name.strip('"') for name in names]
+    delimiter, names = _header(next((line for line in lines if line.strip()), ""), wanted)
     if len(set(names)) < len(names) or len(lines) < 2:
         return [Broken(cut(text))]
+    if _crowded(text, delimiter + "\r\n"):
+        return [Broken(f"more than {MAX_VALUES} values in one message")]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found: list[Any] = []
     header = False

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorer.ingest.bodies import MAX_BODY
+from scorer.inflated import MAX_BODY
 from scorer.ingest.events import Events, Message, decode, sensors_for
 from scorer.ingest.sensors import Sensors
 from scorer.ingest.settings import Settings, settings

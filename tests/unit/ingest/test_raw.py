@@ -20,6 +20,7 @@ from scorer.readings import Reader
 from scorer.readings.avro import Message as Captured
 from scorer.readings.avro import avro_messages
 from scorer.sources import Sources
+from scorer.storage import UnavailableError
 from scorer.storage.memory import MemoryStore
 from scorer.window import window
 from unit.ingest.crashing import PLACES, FaultyStore, KilledError, a_hub, dies_after, end_of
@@ -104,6 +105,42 @@ def test_what_is_too_large_for_one_file_goes_into_several() -> None:
     assert [len(some) for some in found.values()] == [5, 5, 5, 5]
     assert [each.sequence for some in found.values() for each in some] == list(range(20))
     assert all(begun_of(RAW.path, path) for path in found)
+
+
+def test_files_of_a_window_never_have_the_next_ones_names() -> None:
+    store = MemoryStore()
+    partition = own(store, raw=RAW._replace(every=10 * SECOND, bytes=1024))
+    early = [message(place, NOON + place * SECOND // 4, bytes(900)) for place in range(40)]
+    later = [message(40 + place, NOON + (10 + place) * SECOND, b"{}") for place in range(10)]
+    partition.take([*early, *later], NOON + 60 * SECOND)
+    partition.commit()
+    found = files(store)
+    assert [each.sequence for some in found.values() for each in some] == list(range(50))
+    assert len(found) == 10 + 5  # the last of ten seconds has what is left
+    for some in found.values():
+        assert len({each.sequence >= 40 for each in some}) < 2
+
+
+def test_what_a_commit_that_failed_has_staged_goes_with_its_window() -> None:
+    store = MemoryStore()
+    partition = own(store)
+    partition.take([message(0, NOON), message(1, NOON + MINUTE)])
+    inner = store.put
+
+    def refused(path: str, data: bytes, *more: Any, **options: Any) -> Any:
+        if path == PLACES.state("0"):
+            raise UnavailableError("not now")
+        return inner(path, data, *more, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "put", refused)
+        with pytest.raises(UnavailableError):
+            partition.commit()
+    assert len(staged(store)) == 1
+    partition.take([message(2, NOON + 2 * MINUTE)], NOON + 5 * MINUTE)
+    partition.commit()
+    assert [len(some) for some in files(store).values()] == [3]
+    assert not staged(store)
 
 
 def test_events_of_another_time_than_the_last_stay_in_order() -> None:

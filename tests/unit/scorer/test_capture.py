@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,12 @@ from scorer.contract.capture import check_capture_path
 from scorer.contract.outcome import SensorError
 from scorer.contract.paths import TemplateError
 from scorer.contract.work import Columns, ReadingsSource
+from scorer.inflated import MAX_BODY
 from scorer.readings import Reader, Readings
+from scorer.readings.avro import Message
+from scorer.readings.batch import Plan, Span
+from scorer.readings.capture import Seen
+from scorer.readings.zones import Zone
 from scorer.sources import Sources
 from scorer.storage.memory import MemoryStore
 from scorer.window import Window, window
@@ -114,6 +120,68 @@ def test_a_message_in_two_files_is_read_once() -> None:
     assert found.rows == (3, 2, 1, 0)
 
 
+def seen_files(seen: Seen, files: list[list[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
+    """What is fresh of files of one partition, one after the other: (second, sequence number) each."""
+    found = []
+    for place, some in enumerate(files):
+        told = [
+            Message(
+                number,
+                "",
+                f"1/1/2026 {12 + at // 3600}:{at // 60 % 60:02}:{at % 60:02} PM",
+                {},
+                {},
+                b"%d" % at,
+            )
+            for at, number in some
+        ]
+        fresh = seen.fresh(f"ns/hub/0/2026/01/01/12/{place:02}/00.avro", iter(told))
+        found.append([(int(each.body), each.sequence) for each in fresh])
+    return found
+
+
+def a_plan() -> Plan:
+    span = Span(NOON, NOON + 60 * MINUTE)
+    return Plan("time", ("value",), span, Zone("UTC", "Reject", span))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_was_in_any_file_before_is_not_fresh(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 (chance, not a secret)
+    hub, at, number = [], 0, 0
+    for _ in range(400):
+        at += chance.choice([0, 0, 1, 3])
+        number += chance.choice([1, 1, 1, 1, 5])
+        if chance.random() < 0.01:
+            at, number = at + 1, 0  # made anew
+        hub.append((at, number))
+    files, begin = [], 0
+    while begin < len(hub):
+        end = begin + chance.randrange(1, 40)
+        files.append(hub[max(begin - chance.choice([0, 0, 5, 60]), 0) : end])
+        begin = end
+    known: set[tuple[int, int]] = set()
+    wanted = []
+    for some in files:
+        wanted.append([each for each in some if each not in known])
+        known.update(some)
+    assert seen_files(Seen(USUAL, a_plan()), files) == wanted
+
+
+def test_files_that_follow_each_other_are_one_run_and_gaps_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Seen(USUAL, a_plan())
+    seen_files(seen, [[(place, place) for place in range(first, first + 10)] for first in range(0, 500, 10)])
+    assert [len(runs) for runs in seen._runs.values()] == [1]
+    monkeypatch.setattr("scorer.readings.capture.MAX_RUNS", 7)
+    seen = Seen(USUAL, a_plan())
+    gaps = [[(place, 2 * place) for place in range(first, first + 50)] for first in range(0, 500, 50)]
+    assert seen_files(seen, gaps) == gaps
+    assert [len(runs) for runs in seen._runs.values()] == [7]
+    assert seen_files(seen, [gaps[-1][-7:]]) == [[]]
+
+
 def test_a_hub_that_was_made_anew_repeats_numbers_and_no_messages() -> None:
     store = MemoryStore()
     put(store, "12/05/00", body(minute=1), body(minute=2))
@@ -144,6 +212,62 @@ def test_bodies_are_what_devices_send(bodies: list[bytes]) -> None:
     store = MemoryStore()
     put(store, "12/05/00", *bodies)
     assert read(store).values[:, 0].tolist() == [1.5, 1.5]
+
+
+def test_a_body_neither_swallows_anothers_nor_adds_to_it() -> None:
+    store = MemoryStore()
+    put(store, "12/05/00", b'{"x":[{}', body("a", 6, 20.5), b"{}]},{}," + body("a", 7, 999.0))
+    found = read(store)
+    assert (found.values[:, 0].tolist(), found.rows) == ([20.5], (1, 1, 0, 0))
+    assert "2 records" in found.lost
+
+
+def test_gzip_of_several_members_is_read_whole_and_up_to_the_bound() -> None:
+    store = MemoryStore()
+    members = [gzip.compress(body(minute=minute) + b"\n") for minute in (1, 2)]
+    put(
+        store,
+        "12/05/00",
+        b"".join(members),
+        gzip.compress(body(minute=3) + bytes(1).replace(b"\0", b" ") * 5_000_000),
+    )
+    put(store, "12/06/00", gzip.compress(b" " * (MAX_BODY + 1)), gzip.compress(body())[:-9], first=2)
+    found = read(store)
+    assert found.rows.scored == 3
+    assert f"more than {MAX_BODY} bytes" in found.lost
+
+
+@pytest.mark.parametrize(
+    "header", [b"Sensor Name,Value, time", b"Sensor Name, Value, time", b'"Sensor Name", Value ,time']
+)
+@pytest.mark.parametrize("delimiter", [b",", b";", b"\t", b"|"])
+def test_a_space_in_a_header_is_no_delimiter_where_another_is(header: bytes, delimiter: bytes) -> None:
+    store = MemoryStore()
+    lines = header + b"\na, 3.5, 2026-01-01T12:05:00Z\n"
+    put(store, "12/05/00", lines.replace(b",", delimiter))
+    source = ReadingsSource(USUAL, layout="capture", columns=Columns(sensor="Sensor Name"))
+    found = Sources(store, source, HOUR, ("a", "b")).find("a")
+    assert Reader(source, HOUR).read(found, "a", ["Value"]).values.tolist() == [[3.5]]
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        b"[" + b"{}," * 200 + b"{}]",
+        b"{\n" * 200,
+        b"sensor,time,value\n" + b",,\n" * 100,
+        b"sensor\ttime\tvalue\n" + b"\t\t\n" * 100,
+    ],
+)
+def test_a_body_of_more_values_than_can_be_held_is_one_broken_record(
+    many: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorer.readings.capture.MAX_VALUES", 250)
+    store = MemoryStore()
+    put(store, "12/05/00", body(minute=1), many)
+    found = read(store)
+    assert found.rows.scored == 1
+    assert "more than 250 values" in found.lost
 
 
 @pytest.mark.parametrize(
