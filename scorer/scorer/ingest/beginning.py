@@ -92,7 +92,14 @@ def beginning(store: Store, path: str, start: str, settings: Settings, now: floa
 
 
 def _read(data: bytes, path: str) -> Beginning:
-    told: dict[str, Any] = orjson.loads(data)
-    if told.pop("version", None) != VERSION or set(told) != set(Beginning._fields):
+    try:
+        told: dict[str, Any] = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise StateError(f"{path} is {data!r:.200}: wanted JSON of version {VERSION}") from error
+    if (
+        not isinstance(told, dict)
+        or told.pop("version", None) != VERSION
+        or set(told) != set(Beginning._fields)
+    ):
         raise StateError(f"{path} is {data!r:.200}: wanted version {VERSION}")
     return Beginning(**told)

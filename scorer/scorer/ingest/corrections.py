@@ -8,7 +8,8 @@ An hour's correction goes in this order, and each step can be done again by anyo
 4. last `_corrected.csv`: all sensors corrected so far, with the number of the correction as metadata.
 
 After a crash the record is ahead of `_corrected.csv`: then the steps from 2 on are done before anything else.
-When all hours are through, the cursor says which parts have been seen, and partitions forget these.
+When all hours are through, the cursor says which parts have been seen, and partitions forget these; all but
+those of hours that could not be corrected.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from scorer.ingest.writing import INDEX, WRITERS, SupersededError, Writer, shown
 from scorer.storage import NotFoundError, StorageError, Store
 
 CORRECTED = "_corrected.csv"
+MOST_APART = 1_000
+"""Hours that may fail and be kept apart, in the cursor; with more of them nothing is forgotten."""
 Told = list[dict[str, Any]]
 
 
@@ -70,6 +73,8 @@ class Corrector:
         self._every = every
         self._writers = writers
         self._due = -1.0
+        self.trouble = ""
+        """What the first hour raised that could not be corrected; until it is."""
 
     def correct(self, cursor: Cursor, headers: Mapping[str, Header], now: float) -> Corrected | None:
         """Corrects all hours of which parts came since; None if there was nothing to do, or not yet.
@@ -78,9 +83,12 @@ class Corrector:
         that could not be corrected, when all others are.
         """
         waiting = late_parts(cursor, headers)
+        if not waiting:
+            self.trouble = ""
         if not waiting or now < self._due:
             return None
-        done, failed = Corrected(), None
+        done = Corrected()
+        failed: dict[int, Exception] = {}
         layout = cursor.layout
         for hour, names in sorted(waiting.items()):
             try:
@@ -88,15 +96,18 @@ class Corrector:
             except SupersededError:
                 return done if done != Corrected() else None
             except (StorageError, InputError, ValueError) as error:
-                failed = failed or error
+                failed[hour] = error
             else:
                 done = Corrected(*map(sum, zip(done, found, strict=True)))
         if done.hours or failed:
             self._due = now + self._every
-        if failed:
-            raise failed
-        seen = Taken(cursor.next, {name: header.last for name, header in headers.items()})
-        self._claim.move(cursor, taken=seen, layout=layout)
+        first = next(iter(failed.values()), None)
+        self.trouble = f"hour {shown(next(iter(failed)))}: {first}" if first else ""
+        if len(failed) <= MOST_APART:
+            last = {name: header.last for name, header in headers.items()}
+            self._claim.move(cursor, taken=Taken(cursor.next, last, tuple(failed)), layout=layout)
+        if first:
+            raise first
         return done if done != Corrected() else None
 
     def _hour(self, hour: int, names: Names, layout: str, partitions: int) -> tuple[Corrected, str]:
@@ -126,12 +137,19 @@ class Corrector:
         record = found.record
         path, etag = self._places.record(hour), found.etag
         writer = Writer(
-            self._store, self._landing, hour, lambda: self._store.head(path).etag == etag, self._writers
+            self._store,
+            self._landing,
+            hour,
+            lambda: self._store.head(path).etag == etag,
+            self._writers,
+            self._claim.keep,
         )
         changed = counted(self._source(hour, record.fresh), 0).names
         layout = self._layout(layout, hour, record)
         folder = self._folder(hour, layout)
-        told = self._files(writer, record, layout, changed, self._index(folder))
+        before = self._index(folder)
+        told = self._files(writer, record, layout, changed, list(before))
+        writer.clear(before, told)  # landed by other settings; before the index, which tells what to delete
         index = writer.write_index(folder, layout, told)
         corrections = {"count": record.number, "sensors": len(record.sensors), "events": record.corrected}
         said = success(hour, told, record.events, record.arrived, record.partitions, index, corrections)
@@ -202,7 +220,7 @@ class Corrector:
         return told
 
     def _source(self, hour: int, names: Names) -> Source:
-        return Source(self._store, self._places, hour, names)
+        return Source(self._store, self._places, hour, names, keep=self._claim.keep)
 
 
 def late_parts(cursor: Cursor, headers: Mapping[str, Header]) -> dict[int, dict[str, list[str]]]:

@@ -7,13 +7,16 @@ files are a function of the committed parts, and partitions give those up only a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from scorer.ingest.replica import predecessor
 from scorer.ingest.state import StateError
+from scorer.ingest.writing import SupersededError
 from scorer.storage import ConflictError, NotFoundError, Store
 
 VERSION = 2
@@ -27,10 +30,14 @@ class Taken(NamedTuple):
 
     before: int | None = None
     parts: Mapping[str, int] = {}
+    apart: Sequence[int] = ()
+    """Hours that could not be corrected: all of theirs stays listed."""
 
     def has(self, partition: str, hour: int, number: int) -> bool:
         """Whether a part needs to be listed no more."""
-        return self.before is not None and hour < self.before and number <= self.parts.get(partition, 0)
+        if self.before is None or hour >= self.before or hour in self.apart:
+            return False
+        return number <= self.parts.get(partition, 0)
 
 
 class Cursor(NamedTuple):
@@ -49,13 +56,24 @@ class Cursor(NamedTuple):
 class Claim:
     """One process's hold on the cursor, or wish for it."""
 
-    def __init__(self, store: Store, path: str, holder: str, seconds: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        path: str,
+        holder: str,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._path = path
         self._holder = holder
         self._seconds = seconds
         self._seen: tuple[str, float] = ("", 0.0)
         self._renewed = 0.0
+        self._clock = clock
+        self._put_at = clock()
+        self._held: tuple[str, Cursor] | None = None  # the ETag that `hold` gave, and the cursor since
+        self._lock = threading.Lock()
 
     def read(self) -> Cursor | None:
         """The cursor as it is. Raises StateError for one that is not understood."""
@@ -66,11 +84,32 @@ class Claim:
         told = orjson.loads(blob.data)
         if told.get("version") != VERSION:
             raise StateError(f"{self._path} is of version {told.get('version')!r}: wanted {VERSION}")
-        taken = Taken(told["taken"]["before"], told["taken"]["parts"])
+        seen = told["taken"]
+        taken = Taken(seen["before"], seen["parts"], tuple(seen.get("apart", ())))
         return Cursor(blob.etag, told["holder"], told["next"], told["layout"], told["beat"], taken)
 
     def hold(self, now: float) -> Cursor | None:
         """The cursor, if it is ours, renewed or taken over if need be. `now`: monotonic seconds."""
+        found = self._hold(now)
+        self._held = found and (found.etag, found)
+        return found
+
+    def keep(self) -> None:
+        """Renews what is held, if it is time, while something is done that lasts; from any thread.
+
+        Raises SupersededError if someone else has it now, and StorageError.
+        """
+        with self._lock:
+            passed = self._clock() - self._put_at
+            if self._held is None or passed < self._seconds / 3:
+                return
+            origin, cursor = self._held
+            renewed = self._put(cursor._replace(beat=cursor.beat + 1), self._renewed + passed)
+            if renewed is None:
+                raise SupersededError("the landing was taken over by someone else")
+            self._held = origin, renewed
+
+    def _hold(self, now: float) -> Cursor | None:
         found = self.read()
         if found is None:
             return self._put(Cursor("", self._holder, None, "", 0), now)
@@ -87,14 +126,17 @@ class Claim:
         return self._put(found._replace(holder=self._holder, beat=found.beat + 1), now)
 
     def move(self, cursor: Cursor, **changes: Any) -> Cursor | None:
-        """The cursor with these changes; None if someone else has changed it."""
+        """The cursor with these changes, kept or not since; None if someone else has changed it."""
+        if self._held is not None and self._held[0] == cursor.etag:
+            cursor = self._held[1]
         return self._put(cursor._replace(**changes), self._renewed)
 
     def let_go(self) -> None:
         """Lets another take it at once."""
-        found = self.read()
-        if found is not None and found.holder == self._holder:
-            self._put(found._replace(holder=""), self._renewed)
+        with self._lock:
+            found = self.read()
+            if found is not None and found.holder == self._holder:
+                self._put(found._replace(holder=""), self._renewed)
 
     def _put(self, cursor: Cursor, now: float) -> Cursor | None:
         told = {"version": VERSION, **cursor._asdict(), "taken": cursor.taken._asdict()}
@@ -107,4 +149,5 @@ class Claim:
         except ConflictError:
             return None
         self._renewed = now
+        self._put_at = self._clock()
         return cursor._replace(etag=etag)

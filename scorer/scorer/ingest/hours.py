@@ -31,11 +31,14 @@ class Source(NamedTuple):
     """Names, by partition."""
     wanted: Callable[[str], bool] | None = None
     """Which sensors count; None for all."""
+    keep: Callable[[], None] = lambda: None
+    """Called before each part is read: an hour may last."""
 
     def read(self) -> Iterator[tuple[str, Closed]]:
         """All parts, by partition. Raises PartError and StorageError."""
         for partition, names in self.parts.items():
             for name in names:
+                self.keep()
                 path = self.places.part(partition, self.hour, name)
                 found = parts.decode(self.store.get(path).data, name)
                 yield partition, found if self.wanted is None else _of(found, self.wanted)

@@ -76,6 +76,11 @@ class Lander:
             return None
         return self._corrector.correct(*self._seen, now)
 
+    @property
+    def trouble(self) -> str:
+        """What keeps an hour from being corrected, as long as it does and the landing is this one's."""
+        return self._corrector.trouble if self._corrector is not None and self._seen is not None else ""
+
     def land(self, partitions: Sequence[str], now: float) -> Landed | None:
         """Lands the next hour, if it is due and this one's turn. Raises StorageError, StateError.
 
@@ -96,7 +101,10 @@ class Lander:
         # Partitions forget an hour's parts once the cursor is past it: it was not when these were read.
         if self._claim.read() != cursor:
             return None
-        return self._land(cursor, hour, headers)
+        try:
+            return self._land(cursor, hour, headers)
+        except SupersededError:
+            return None
 
     def _land(self, cursor: Cursor, hour: int, headers: Mapping[str, Header]) -> Landed | None:
         arrived = total(*(header.ledger[hour] for header in headers.values() if hour in header.ledger))
@@ -104,7 +112,9 @@ class Lander:
             raise StateError(f"hour {shown(hour)}: its events do not add up: {arrived}")
         names = {name: [part.name for part in header.parts.get(hour, ())] for name, header in headers.items()}
         known = records.read(self._store, self._places, hour) if self._corrector is not None else None
-        source = Source(self._store, self._places, hour, known.record.parts if known else names)
+        source = Source(
+            self._store, self._places, hour, known.record.parts if known else names, keep=self._claim.keep
+        )
         hours = counted(source, self._landing.shard_rows)
         layout = self._layout(cursor, len(hours.names))
         if self._corrector is not None and known is None:
@@ -113,27 +123,26 @@ class Lander:
             if records.write(self._store, self._places, hour, record, None) is None:
                 return None  # someone else has just said what the hour is made of
         told = self._write(source, hours, layout, arrived, len(headers))
-        if told is None or self._claim.move(cursor, next=hour + 1, layout=layout) is None:
+        if self._claim.move(cursor, next=hour + 1, layout=layout) is None:
             return None
         self._clear(cursor, headers, hour - KEPT_HOURS)
         return Landed(hour, len(told), sum(file["rows"] for file in told), len(hours.names), arrived)
 
     def _write(
         self, source: Source, hours: Counted, layout: str, arrived: Counts, partitions: int
-    ) -> list[dict[str, Any]] | None:
-        """Writes an hour's files, index and marker; gives what the index says, None if superseded."""
+    ) -> list[dict[str, Any]]:
+        """Writes an hour's files, index and marker; gives what the index says. Raises SupersededError."""
         hour = source.hour
-        writer = Writer(self._store, self._landing, hour, lambda: self._is_next(hour), self._writers)
+        writer = Writer(
+            self._store, self._landing, hour, lambda: self._is_next(hour), self._writers, self._claim.keep
+        )
         told: list[dict[str, Any]] = []
         stretches = readings_of(source, hours, self._columns, self._landing.shard_rows)
-        try:
-            for shard, readings in enumerate(stretches):
-                told += writer.readings(readings, layout, shard)
-            marker = dated(default_marker(self._landing.template(layout)), hour)
-            index = writer.write_index(marker.rpartition("/")[0], layout, told)
-            writer.put(marker, success(hour, told, hours.events, arrived._asdict(), partitions, index))
-        except SupersededError:
-            return None
+        for shard, readings in enumerate(stretches):
+            told += writer.readings(readings, layout, shard)
+        marker = dated(default_marker(self._landing.template(layout)), hour)
+        index = writer.write_index(marker.rpartition("/")[0], layout, told)
+        writer.put(marker, success(hour, told, hours.events, arrived._asdict(), partitions, index))
         return told
 
     def _is_next(self, hour: int) -> bool:
@@ -149,17 +158,20 @@ class Lander:
     def _clear(self, cursor: Cursor, headers: Mapping[str, Header], before: int) -> None:
         """Deletes parts and records that are not needed: of hours before this one and beyond the horizon.
 
-        So go the parts that no state ever named.
+        So go the parts that no state ever named. What waits for a correction stays, however long that takes.
         """
+        waiting: set[str] = set()
         if self._corrections is not None:
             clock = min(header.clock for header in headers.values())
             # The first hour in which an event to come may still lie.
             horizon = (clock - self._corrections.horizon - 1) // HOUR
-            before = min([before, horizon, *late_parts(cursor, headers)])
+            before = min(before, horizon)
+            waiting = {hour_name(hour) for hour in late_parts(cursor, headers)}
         folders = [self._places.records, *map(self._places.parts, headers)]
         for folder in folders:
             for entry in list(self._store.list(folder)):
-                if entry.path.removeprefix(f"{folder}/").partition("/")[0] < hour_name(before):
+                hour = entry.path.removeprefix(f"{folder}/").partition("/")[0]
+                if hour < hour_name(before) and hour not in waiting:
                     self._store.delete(entry.path)
 
 

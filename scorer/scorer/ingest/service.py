@@ -68,7 +68,7 @@ class Service:
             clocks,
             settings.hub.start,
         )
-        self._claim = Claim(self.store, where.landing, name, settings.rates.claim)
+        self._claim = Claim(self.store, where.landing, name, settings.rates.claim, clocks.monotonic)
         self._ending = asyncio.Event()
         self._partitions: list[str] = []
         self._ask = clocks.monotonic()
@@ -128,7 +128,9 @@ class Service:
                 self.measures.hub(len(self._partitions))
                 self._ask = now + _PARTITIONS_SECONDS
             while True:
-                landed = await asyncio.to_thread(self._lander.land, self._partitions, now)
+                landed = await asyncio.to_thread(
+                    self._lander.land, self._partitions, self._clocks.monotonic()
+                )
                 if landed is None:
                     break
                 self.measures.landed(landed)
@@ -138,7 +140,7 @@ class Service:
                 self.consumer.landed, self.consumer.taken = cursor.next, cursor.taken
             if self.consumer.landed is not None:
                 self.measures.landed_until(hour_start(self.consumer.landed).timestamp())
-            corrected = await asyncio.to_thread(self._lander.correct, now)
+            corrected = await asyncio.to_thread(self._lander.correct, self._clocks.monotonic())
             if corrected is not None:
                 self.measures.corrected(corrected)
                 self._log.info("hours corrected", **corrected._asdict())
@@ -148,7 +150,7 @@ class Service:
             self.health.trouble("landing", said)
             self._log.warning(said, what="landing")
         else:
-            self.health.trouble("landing", "")
+            self.health.trouble("landing", self._lander.trouble)
 
     async def _let_go(self) -> None:
         try:

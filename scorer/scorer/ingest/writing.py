@@ -37,6 +37,8 @@ class Writer(NamedTuple):
     hour: int
     still: Callable[[], bool]
     writers: int = WRITERS
+    keep: Callable[[], None] = lambda: None
+    """Called before each object is written, by any thread; may raise SupersededError."""
 
     def readings(self, readings: Readings, layout: str, shard: int) -> list[dict[str, Any]]:
         """Writes the files of readings; gives what the index says of each, in their order."""
@@ -61,6 +63,7 @@ class Writer(NamedTuple):
 
     def put(self, path: str, data: bytes, more: Mapping[str, str] = _NOTHING) -> str:
         """Writes an object, with its digest as metadata. Raises SupersededError, StorageError."""
+        self.keep()
         digest = hashlib.sha256(data).hexdigest()
         told = {"sha256": digest, **more}
         try:
@@ -68,6 +71,15 @@ class Writer(NamedTuple):
         except ConflictError:
             self._exchange(path, data, told)
         return digest
+
+    def clear(self, before: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]]) -> None:
+        """Deletes what the index before has and the one to come has not: readers by pattern read it all."""
+        gone = {file["path"] for file in before} - {file["path"] for file in told}
+        if gone and not self.still():
+            raise SupersededError(f"hour {shown(self.hour)} was gone on with by someone else")
+        for path in sorted(gone):
+            self.keep()
+            self.store.delete(path)
 
     def _exchange(self, path: str, data: bytes, told: Mapping[str, str]) -> None:
         try:

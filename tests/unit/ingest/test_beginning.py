@@ -54,6 +54,14 @@ def test_the_first_hour_is_one_that_can_be_whole(
     assert decided(start, engine(**how), NOON + 600) == Beginning(start, at(read), at(begin))
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"version": 2}'])
+def test_a_decision_that_is_not_understood_is_told(data: bytes) -> None:
+    store = MemoryStore()
+    store.put("start", data)
+    with pytest.raises(StateError, match="wanted"):
+        beginning(store, "start", OLDEST, engine(), NOON)
+
+
 @pytest.mark.parametrize("start", [NEWEST, "2026-01-01T12:10:00Z"])
 @pytest.mark.parametrize("size", ["5s", "7m", "1h", "7h", "7d"])
 def test_reading_begins_before_the_first_window(start: str, size: str) -> None:

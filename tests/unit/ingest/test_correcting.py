@@ -254,6 +254,64 @@ def test_an_hour_that_cannot_be_corrected_does_not_hold_others_back() -> None:
     assert hour.success("readings/2026/01/01/13")["corrections"]["count"] == 1
 
 
+def test_other_hours_are_seen_once_and_kept_no_longer_while_one_cannot_be_corrected() -> None:
+    hour = plant(EACH, horizon="3h")
+    hour.send("a", 90)
+    hour.land(130)
+    path = next(entry.path for entry in hour.store.list("ingest") if "/parts/2026010112/" in entry.path)
+    good = hour.store.get(path).data
+    hour.store.put(path, b"broken")
+    for minute in (30, 90):
+        hour.send("a", minute, 140)
+    with pytest.raises(PartError):
+        hour.again()
+    trouble = hour.replica.lander.trouble
+    assert "has other bytes" in trouble
+    assert hour.replica.lander.correct(hour.replica.clock + 0.5) is None  # before `every` is over
+    assert hour.replica.lander.trouble == trouble
+    hour.replica.follow()
+    for later in (10, 12):
+        with pytest.raises(PartError):
+            hour.land(60 * later)
+        hour.replica.follow()
+    hour.replica.owned["0"].commit(hour.replica.landed, hour.replica.taken)
+    header = read_header(hour.store, PLACES.state("0"))
+    assert header is not None
+    assert list(header.parts) == [NOON // HOUR]
+    kept = {entry.path.split("/")[-2] for entry in hour.store.list("ingest") if "/parts/" in entry.path}
+    assert kept == {"2026010112"}
+    hour.store.put(path, good)
+    hour.again()
+    hour.again()
+    assert hour.success()["readings"]["events"] == 6
+    assert hour.replica.lander.trouble == ""
+    assert hour.replica.taken.apart == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (EACH, Landing(PARQUET, PER_SENSOR)),
+        (EACH, SHARDS),
+        (SHARDS, EACH),
+        (SHARDS, Landing(PARQUET, SHARDED)),
+    ],
+)
+def test_no_file_of_other_settings_stays_beside_those_of_a_correction(
+    before: Landing, after: Landing
+) -> None:
+    hour = plant(before)
+    hour.replica = Replica(hour.store, hour.hub, engine(), "later", 2, after)
+    hour.replica.clock = 1000
+    hour.replica.own("0")
+    hour.replica.lander.land(["0"], 0)
+    hour.send("b", 30, 75)
+    hour.again()
+    index = orjson.loads(hour.store.get(f"{FOLDER}/_index.json").data)
+    there = [entry.path for entry in hour.store.list(FOLDER) if "/_" not in entry.path]
+    assert sorted(there) == sorted(file["path"] for file in index["files"])
+
+
 def test_what_is_landed_by_other_settings_lands_anew_as_these_want_it() -> None:
     hour = plant(EACH)
     hour.replica = Replica(hour.store, hour.hub, engine(), "later", 2, Landing(PARQUET, PER_SENSOR))
