@@ -131,7 +131,9 @@ def test_after_an_outage_the_live_window_goes_first_and_then_the_oldest(
         until("all have succeeded", lambda: succeeded(scheduled.runs("late")))
     assert order == [live, *waiting]
     mark = scheduled.mark("late")
+    assert mark is not None
     assert mark == {
+        "runs": f"{expected[0]}/{expected[-1]}",
         "lastWindowEnd": expected[-1],
         "offsetSeconds": "0",
         "windowSeconds": "60",

@@ -11,7 +11,7 @@ from scoring_operator.labels import MANAGED_BY, OURS
 from scoring_operator.resource import GROUP, KIND, SCHEDULE_LABEL, VERSION
 from scoring_operator.schedule import corrections
 from scoring_operator.schedule.corrections import Change
-from scoring_operator.schedule.plan import Mark
+from scoring_operator.schedule.plan import Mark, Span
 from scoring_operator.schedule.rescore import Rescore
 from scoring_operator.schedule.settings import Schedule
 from scoring_operator.schedule.windows import window_time
@@ -19,7 +19,8 @@ from scoring_operator.times import parse_time
 
 COMPONENT = "sensorscore-scheduler"
 LAST, AHEAD, SKIPPED, LAST_SKIPPED = "lastWindowEnd", "ahead", "skipped", "lastSkipped"
-LENGTH, OFFSET = "windowSeconds", "offsetSeconds"  # of the grid that the ends in AHEAD are of
+RUN_ENDS = "runs"
+LENGTH, OFFSET = "windowSeconds", "offsetSeconds"  # of the grid that the ends in AHEAD and RUN_ENDS are of
 
 
 class MarkError(ValueError):
@@ -104,6 +105,7 @@ def mark_manifest(schedule: Schedule, mark: Mark) -> Json:
         AHEAD: " ".join(map(rfc3339, sorted(mark.ahead))),
         SKIPPED: str(mark.skipped),
         LAST_SKIPPED: mark.last_skipped,
+        RUN_ENDS: " ".join(f"{rfc3339(first)}/{rfc3339(last)}" for first, last in mark.runs),
         **_grid(schedule),
     }
     return _config_map(schedule, mark_name(schedule.name), told)
@@ -154,11 +156,11 @@ def _grid(schedule: Schedule) -> dict[str, str]:
 def mark_for(body: Json, schedule: Schedule) -> Mark:
     """The mark as the schedule can go on from it; raises `MarkError`.
 
-    Ends that were settled ahead on another grid are forgotten: a window that ends then now is another one.
+    Ends on another grid, settled ahead or with a run, are forgotten: a window that ends then now is another.
     """
     mark, data = parse_mark(body), body.get("data") or {}
     same = all(data.get(key, text) == text for key, text in _grid(schedule).items())
-    return mark if same else replace(mark, ahead=frozenset())
+    return mark if same else replace(mark, ahead=frozenset(), runs=())
 
 
 def parse_mark(body: Json) -> Mark:
@@ -169,15 +171,23 @@ def parse_mark(body: Json) -> Mark:
         last = window_time(data[key])
         key = AHEAD
         ahead = frozenset(map(window_time, data.get(key, "").split()))
+        key = RUN_ENDS
+        runs = tuple(_span(text) for text in data.get(key, "").split())
         key = SKIPPED
-        return Mark(last, ahead, int(data.get(key, "0")), data.get(LAST_SKIPPED, ""))
+        return Mark(last, ahead, int(data.get(key, "0")), data.get(LAST_SKIPPED, ""), runs)
     except (KeyError, ValueError):
         found = repr(data[key]) if key in data else "missing"
-        wanted = "a number" if key == SKIPPED else "a time such as 2026-01-01T00:00:00Z"
+        wanted = {SKIPPED: "a number", RUN_ENDS: "times such as 2026-01-01T00:00:00Z/2026-01-01T09:00:00Z"}
+        form = wanted.get(key, "a time such as 2026-01-01T00:00:00Z")
         raise MarkError(
-            f"ConfigMap {body['metadata']['name']}: data.{key} is {found}; wanted {wanted}. Mend it, or "
+            f"ConfigMap {body['metadata']['name']}: data.{key} is {found}; wanted {form}. Mend it, or "
             "delete the ConfigMap: the schedule then begins again with the window just ended"
         ) from None
+
+
+def _span(text: str) -> Span:
+    first, _, last = text.partition("/")
+    return window_time(first), window_time(last)
 
 
 def event_manifest(stored_mark: Json, reason: str, message: str, now: datetime) -> Json:

@@ -7,11 +7,16 @@ there says nothing, since runs are deleted when their time to live is over. The 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scoring_operator.contract import rfc3339
+from scoring_operator.schedule.rescore import MAX_HORIZON
 from scoring_operator.schedule.settings import Schedule
 from scoring_operator.schedule.windows import Grid
+
+Span = tuple[datetime, datetime]  # the first and the last of ends that follow each other
+KEPT = timedelta(seconds=MAX_HORIZON)  # how far back it is known which windows have got a run: for `rescore`
+MAX_SPANS = 100  # of these, 4 kB: the oldest are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Mark:
     ahead: frozenset[datetime] = frozenset()  # ends of later ones that are: the newest goes first
     skipped: int = 0  # how many were, ever
     last_skipped: str = ""  # and the last of them, for people
+    runs: tuple[Span, ...] = ()  # which windows have got a run, of late; `last` says it of none
+
+    def has_run(self, end: datetime) -> bool:
+        """Whether a run is known to have been made for the window: settled ones may have been skipped."""
+        return end in self.ahead or any(first <= end <= last for first, last in self.runs)
 
     def settled(self, end: datetime, grid: Grid) -> Mark:
         """With one window more; nothing changes if it was settled before."""
@@ -55,9 +65,24 @@ class Mark:
 
     def _moved(self, last: datetime, ahead: frozenset[datetime], grid: Grid) -> Mark:
         """At the last end up to which nothing is missing."""
+        runs = _with(self.runs, ahead, grid)
         while (following := grid.after(last)) in ahead:
             last = following
-        return replace(self, last=last, ahead=frozenset(end for end in ahead if end > last))
+        return replace(self, last=last, ahead=frozenset(end for end in ahead if end > last), runs=runs)
+
+
+def _with(runs: tuple[Span, ...], ends: frozenset[datetime], grid: Grid) -> tuple[Span, ...]:
+    """With these windows too, and without what is too old, or too much, to be kept."""
+    spans: list[Span] = []
+    for first, last in sorted({*runs, *((end, end) for end in ends)}):
+        if spans and first <= spans[-1][1] + grid.length:
+            spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
+        else:
+            spans.append((first, last))
+    if not spans:
+        return ()
+    oldest = grid.at_or_after(spans[-1][1] - KEPT)
+    return tuple((max(first, oldest), last) for first, last in spans[-MAX_SPANS:] if last >= oldest)
 
 
 @dataclass(frozen=True, slots=True)

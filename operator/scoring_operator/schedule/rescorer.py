@@ -1,6 +1,7 @@
 """The calls that make the runs of corrected hours, in an order that may be cut anywhere like the creator's.
 
     mark there?  no: it is written first
+    sorted       hours that the schedule never scored, or whose own run failed, are left alone
     each hour    its run, then the mark (the oldest first, as many as an hour of the clock may have)
 
 An hour waits for its own run, and for the one that was made for a correction before: what they read of the
@@ -26,7 +27,9 @@ from scoring_operator.schedule.objects import (
     rescore_mark_name,
     rescore_run_manifest,
     rescore_run_name,
+    run_manifest,
     run_name,
+    why_not_ours,
 )
 from scoring_operator.schedule.rescore import Rescore
 from scoring_operator.schedule.settings import Schedule
@@ -61,7 +64,7 @@ async def _take(calls: Calls, rescore: Rescore, changes: Changes) -> Result:
         log.error("%s", why)
         await calls.tell("CorrectionsUnknown", why, now)
         result.refused.append(why)
-    due = await _scored_once(calls, corrections.due(changes, mark, rescore, now))
+    due = await _scored_once(calls, corrections.due(changes, mark, rescore, now), now)
     for place, change in enumerate(due):
         if not mark.left(rescore, now):
             log.warning(
@@ -73,26 +76,61 @@ async def _take(calls: Calls, rescore: Rescore, changes: Changes) -> Result:
     return result
 
 
-async def _scored_once(calls: Calls, due: list[Change]) -> list[Change]:
-    """Those whose window the schedule has made a run for: of another its run will read what is corrected."""
+async def _scored_once(calls: Calls, due: list[Change], now: datetime) -> list[Change]:
+    """Those whose window's own run has ended well, as far as is known.
+
+    A window that has had no run is another's business: that it is settled may mean that it was skipped, or
+    came before the schedule's first. One whose run failed lacks more than the corrected sensors.
+    """
     if not due:
         return due
     schedule = calls.schedule
     stored = await calls.cluster.get(CONFIG_MAPS, schedule.namespace, mark_name(schedule.name))
     if stored is None:
         return []  # the schedule has not begun
-    mark = mark_for(stored, schedule)
-    return [change for change in due if change.end <= mark.last or change.end in mark.ahead]
+    mark, scored, failed = mark_for(stored, schedule), [], []
+    for change in due:
+        run = await _own_run(calls, change.end)
+        if run is None and not mark.has_run(change.end):
+            log.info("the hour that ends %s is left alone: it has had no run", rfc3339(change.end))
+        elif _ended(run, "Failed"):
+            failed.append(run_name(schedule.name, change.end))
+        elif run is None or _ended(run, "Complete"):
+            scored.append(change)
+        else:
+            log.info("the hour that ends %s waits for its own run", rfc3339(change.end))
+    if failed:
+        await _leave(calls, failed, now)
+    return scored
+
+
+async def _own_run(calls: Calls, end: datetime) -> Json | None:
+    """The window's own run, if it is there: the mark may not know it, where it was written before runs were
+    kept in it, or where whoever made the run was killed before writing it.
+    """
+    schedule = calls.schedule
+    wanted = run_manifest(schedule, end, schedule.catch_up.priority)
+    found = await calls.cluster.get(RUNS, schedule.namespace, wanted["metadata"]["name"])
+    return None if found is None or why_not_ours(found, wanted) else found
+
+
+async def _leave(calls: Calls, failed: list[str], now: datetime) -> None:
+    name = calls.schedule.name
+    why = (
+        f"schedule {name}: {len(failed)} corrected hours are not scored again, since their own runs failed: "
+        f"score them, then delete these runs: {', '.join(failed)}"
+    )
+    log.warning("%s", why)
+    await calls.tell("CorrectionsLeft", why, now)
 
 
 async def _settle(calls: Calls, mark: Mark, change: Change, rescore: Rescore, now: datetime) -> Mark:
     """Make the hour's run and write the mark; as it was, if the hour has to wait."""
     schedule = calls.schedule
-    before = [run_name(schedule.name, change.end)]
     if last := mark.counts.get(change.end):
-        before.append(rescore_run_name(schedule.name, Change(change.end, last)))
-    for name in before:
-        if not _over(await calls.cluster.get(RUNS, schedule.namespace, name)):
+        name = rescore_run_name(schedule.name, Change(change.end, last))
+        run = await calls.cluster.get(RUNS, schedule.namespace, name)
+        if run is not None and not _ended(run, "Complete", "Failed"):
             log.info("the hour that ends %s waits for run %s", rfc3339(change.end), name)
             return mark
     if not await calls.run(rescore_run_manifest(schedule, rescore, change)):
@@ -102,8 +140,7 @@ async def _settle(calls: Calls, mark: Mark, change: Change, rescore: Rescore, no
     return mark
 
 
-def _over(run: Json | None) -> bool:
-    """Whether a run has ended; one that is gone has."""
-    conditions = ((run or {}).get("status") or {}).get("conditions") or ()
-    ends = (each for each in conditions if each["type"] in ("Complete", "Failed"))
-    return run is None or any(each["status"] == "True" for each in ends)
+def _ended(run: Json | None, *conditions: str) -> bool:
+    """Whether a run is there and has ended in one of these ways."""
+    told = ((run or {}).get("status") or {}).get("conditions") or ()
+    return any(each["type"] in conditions and each["status"] == "True" for each in told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,11 @@ from scoring_operator.schedule.plan import Mark
 from unit.schedule.given import HOUR, MARK, MINIMAL, NOON, Memory, at, finish, interleave, schedule
 
 END = at("2026-01-01T12")
+
+
+def scored(first: int, last: int = 0, **more: Any) -> Mark:
+    """The mark of a schedule that made the runs of the windows from so many hours before END to so many."""
+    return Mark(END - last * HOUR, runs=((END - first * HOUR, END - last * HOUR),), **more)
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def missed(memory: Memory, number: int) -> None:
 def test_the_first_start_makes_the_run_of_the_window_just_ended(memory: Memory) -> None:
     result = memory.run(schedule())
     assert (result.made, result.there, result.skipped) == (["hourly-20260101t1200z"], [], [])
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(0)
 
 
 def test_an_hour_later_the_next_one(memory: Memory) -> None:
@@ -37,7 +43,7 @@ def test_an_hour_later_the_next_one(memory: Memory) -> None:
     memory.now += HOUR
     memory.run(schedule())
     assert memory.names() == ["hourly-20260101t1200z", "hourly-20260101t1300z"]
-    assert memory.mark == Mark(END + HOUR)
+    assert memory.mark == scored(0, -1)
 
 
 def test_started_again_within_the_hour_it_does_nothing(memory: Memory) -> None:
@@ -58,7 +64,7 @@ def test_missed_windows_follow_the_live_one_oldest_first_below_its_priority(memo
     memory.run(schedule(catchUp={"priority": -7}))
     assert memory.hours() == [12, 9, 10, 11]
     assert [run["spec"]["priority"] for run in memory.made] == [0, -7, -7, -7]
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(3)
 
 
 def test_missed_windows_queue_even_where_the_live_one_replaces_others(memory: Memory) -> None:
@@ -75,7 +81,7 @@ def test_what_was_made_ahead_on_another_grid_stands_for_no_window_of_this_one(me
     two_hours = schedule(windowSeconds=7200)
     memory.run(two_hours)
     assert memory.hours() == [12, 10]
-    assert memory.mark == Mark(END)
+    assert memory.mark == Mark(END, runs=((END - 2 * HOUR, END),))
     assert memory.run(two_hours).made == []
 
 
@@ -87,7 +93,7 @@ def test_windows_beyond_the_bound_are_named_and_counted(
         result = memory.run(schedule(catchUp={"maxWindows": 2}))
     words = "3 windows ending 2026-01-01T07:00:00Z to 2026-01-01T09:00:00Z"
     assert memory.hours() == [12, 10, 11]
-    assert memory.mark == Mark(END, skipped=3, last_skipped=words)
+    assert memory.mark == scored(2, skipped=3, last_skipped=words)
     assert [skip.count for skip in result.skipped] == [3]
     assert memory.events() == [f"schedule hourly: {words} get no run: beyond catchUp"]
     assert words in caplog.text
@@ -109,7 +115,7 @@ def test_a_run_that_was_made_before_is_ours_by_its_label_and_window(memory: Memo
     memory._store(RUNS, body["metadata"]["name"], body)
     result = memory.run(schedule())
     assert (result.made, result.there, result.refused) == ([], ["hourly-20260101t1200z"], [])
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(0)
 
 
 def test_a_run_of_that_name_that_is_somebody_elses_is_an_error_and_the_others_go_on(memory: Memory) -> None:
@@ -119,14 +125,15 @@ def test_a_run_of_that_name_that_is_somebody_elses_is_an_error_and_the_others_go
     memory._store(RUNS, body["metadata"]["name"], body)
     result = memory.run(schedule())
     assert memory.hours() == [12, 9, 11]
-    assert memory.mark == Mark(END - 3 * HOUR, frozenset({END - HOUR, END}))
+    runs = ((END - 3 * HOUR, END - 3 * HOUR), (END - HOUR, END))
+    assert memory.mark == Mark(END - 3 * HOUR, frozenset({END - HOUR, END}), runs=runs)
     (why,) = result.refused
     assert why.startswith("run hourly-20260101t1000z is there, but is not of this schedule: its label")
     assert memory.events() == [why]
     memory.drop(RUNS, "hourly-20260101t1000z")
     assert memory.run(schedule()).refused == []
     assert memory.hours() == [12, 9, 11, 10]
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(3)
 
 
 def test_a_run_that_is_refused_settles_nothing(memory: Memory) -> None:
@@ -142,7 +149,7 @@ def test_a_run_that_is_refused_settles_nothing(memory: Memory) -> None:
     assert "run hourly-20260101t1200z is refused: spec.parallelism" in event
     memory.fault = lambda *_: None
     memory.run(schedule())
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(0)
 
 
 def test_a_mark_that_cannot_be_read_stops_it(memory: Memory) -> None:
@@ -160,7 +167,7 @@ def test_a_mark_that_is_deleted_meanwhile_is_begun_anew(memory: Memory) -> None:
         work.send(None)
     memory.drop(CONFIG_MAPS, mark_name("hourly"))
     assert finish(work).there == []
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(0)
 
 
 def test_a_node_whose_clock_is_fast_settles_nothing_too_soon(
@@ -194,7 +201,7 @@ def test_a_clock_set_back_makes_nothing_and_leaves_the_mark(
     memory.now -= timedelta(days=3)
     with caplog.at_level(logging.WARNING):
         assert memory.run(schedule()).made == []
-    assert memory.mark == Mark(END)
+    assert memory.mark == scored(0)
     assert "the mark of schedule hourly stands at 2026-01-01T12:00:00Z" in caplog.text
 
 
@@ -211,7 +218,7 @@ def test_killed_at_any_instant_nothing_is_lost_or_doubled(memory: Memory, steps:
     work.close()
     memory.run(told)
     assert sorted(memory.hours()) == [8, 9, 10, 11, 12]
-    assert memory.mark == Mark(END, skipped=2, last_skipped=memory.mark.last_skipped)
+    assert memory.mark == scored(4, skipped=2, last_skipped=memory.mark.last_skipped)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -76,6 +76,7 @@ marks = st.builds(
     st.frozensets(st.integers(0, 50).map(lambda number: NOON.replace(microsecond=0) + number * HOUR)),
     st.integers(0, 10**9),
     st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=20),
+    st.sampled_from([(), ((END, END),), ((END - 9 * HOUR, END - 3 * HOUR), (END, END + HOUR))]),
 )
 
 
@@ -91,7 +92,7 @@ def test_a_mark_comes_back_as_it_was_written(mark: Mark) -> None:
     [({}, True), ({"windowSeconds": 7200}, False), ({"offsetSeconds": 1800}, False)],
 )
 def test_what_was_settled_ahead_counts_on_the_same_grid_only(change: dict[str, int], kept: bool) -> None:
-    mark = Mark(END, frozenset({END + 2 * HOUR}), 3)
+    mark = Mark(END, frozenset({END + 2 * HOUR}), 3, runs=((END, END),))
     found = mark_for(mark_manifest(schedule(), mark), schedule(**change))
     assert found == (mark if kept else Mark(END, skipped=3))
 
@@ -110,6 +111,7 @@ def test_a_mark_that_does_not_name_its_grid_is_of_the_schedules() -> None:
         ({"lastWindowEnd": "2026-01-01T12:00:00"}, "data.lastWindowEnd is '2026-01-01T12:00:00'"),
         ({"lastWindowEnd": "9999-12-31T23:59:59Z"}, "data.lastWindowEnd is '9999-12-31T23:59:59Z'"),
         ({"lastWindowEnd": "2026-01-01T12:00:00Z", "ahead": "x"}, "data.ahead is 'x'"),
+        ({"lastWindowEnd": "2026-01-01T12:00:00Z", "runs": "x/y"}, "data.runs is 'x/y'; wanted times such"),
         ({"lastWindowEnd": "2026-01-01T12:00:00Z", "skipped": "few"}, "data.skipped is 'few'; wanted a num"),
     ],
 )

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from scoring_operator.schedule.plan import Due, Mark, Skip, due, first_mark
+from scoring_operator.schedule.plan import KEPT, MAX_SPANS, Due, Mark, Skip, due, first_mark
 from unit.schedule.given import HOUR, at, schedule
 
 NOON = at("2026-01-01T12")
@@ -92,7 +92,7 @@ def test_the_mark_stands_where_nothing_is_missing_before_it() -> None:
     mark = Mark(*hours(2)).settled(NOON, grid)
     assert (mark.last, mark.ahead) == (*hours(2), {NOON})
     mark = Mark(*hours(10), frozenset({NOON})).settled(NOON - HOUR, grid)
-    assert mark == Mark(NOON)
+    assert mark == Mark(NOON, runs=((NOON - HOUR, NOON),))
     assert mark.settled(NOON - 5 * HOUR, grid) == mark
 
 
@@ -110,3 +110,34 @@ def test_another_length_leaves_no_gap() -> None:
     quarters = schedule(windowSeconds=900)
     found = due(quarters, Mark(NOON), NOON + HOUR)
     assert (found.live, len(found.missed), found.missed[0]) == (NOON + HOUR, 3, NOON + HOUR / 4)
+
+
+def test_the_mark_tells_windows_with_a_run_from_skipped_ones() -> None:
+    grid = schedule().grid
+    mark = Mark(*hours(2)).settled(*hours(3), grid).passed_over(skip(4, 7, 4), grid)
+    for hour in (12, 8, 9, 8):
+        mark = mark.settled(*hours(hour), grid)
+    assert mark.runs == (hours(3, 3), hours(8, 9), hours(12, 12))
+    assert [mark.has_run(end) for end in hours(2, 3, 4, 7, 8, 9, 10, 12)] == [
+        *(False, True, False, False, True, True, False, True)
+    ]
+
+
+def test_what_an_older_mark_says_is_ahead_has_a_run_and_nothing_else_of_it_is_known() -> None:
+    mark = Mark(*hours(8), frozenset(hours(10)))
+    assert mark.has_run(*hours(10))
+    mark = mark.settled(*hours(9), schedule().grid)
+    assert (mark.last, mark.runs) == (*hours(10), (hours(9, 10),))
+    assert not mark.has_run(*hours(8))
+
+
+def test_the_mark_stays_small() -> None:
+    """Every other hour is skipped; then a year goes by without one."""
+    grid, mark = schedule().grid, Mark(*hours(0))
+    for hour in range(1, 2000, 2):
+        mark = mark.settled(*hours(hour), grid).passed_over(skip(hour + 1, hour + 1, 1), grid)
+    assert len(mark.runs) == MAX_SPANS
+    assert mark.has_run(*hours(1999))
+    for hour in range(2001, 4000):
+        mark = mark.settled(*hours(hour), grid)
+    assert mark.runs == ((hours(3999)[0] - KEPT, *hours(3999)),)

@@ -15,7 +15,7 @@ from scoring_operator.schedule.corrections import Change, Changes
 from scoring_operator.schedule.objects import MarkError, parse_rescore_mark
 from scoring_operator.schedule.rescorer import rescore_runs
 from scoring_operator.schedule.settings import Schedule
-from unit.schedule.given import HOUR, Memory, at, finish, interleave, schedule
+from unit.schedule.given import HOUR, MARK, Memory, at, finish, interleave, schedule
 
 END = at("2026-01-01T12")
 LIVE = "hourly-20260101t1200z"
@@ -98,7 +98,7 @@ def test_the_next_correction_makes_one_more_once_the_last_is_over(memory: Memory
     assert rescore(memory, corrected(4)).made == [f"{LIVE}-c4"]
 
 
-@pytest.mark.parametrize("over", ["Complete", "Failed", "gone"])
+@pytest.mark.parametrize("over", ["Complete", "gone"])
 def test_an_hour_waits_for_its_own_run(memory: Memory, over: str) -> None:
     memory.objects[RUNS.plural, LIVE]["status"] = {"conditions": [{"type": "Complete", "status": "False"}]}
     assert rescore(memory, corrected(1)).made == []
@@ -109,6 +109,59 @@ def test_an_hour_waits_for_its_own_run(memory: Memory, over: str) -> None:
     else:
         end(memory, LIVE, over)
     assert rescore(memory, corrected(1)).made == [f"{LIVE}-c1"]
+
+
+def test_an_hour_whose_own_run_failed_is_left_alone_and_said_once(memory: Memory) -> None:
+    """Most sensors may be missing there: a few that are scored again would stand for the hour."""
+    end(memory, LIVE, "Failed")
+    for _ in range(2):
+        result = rescore(memory, corrected(1, 1), told(maxPerHour=1))
+        assert result.refused == []
+    assert memory.names() == ["hourly-20260101t1100z-c1"]
+    (why,) = memory.events()
+    assert why.startswith(
+        "schedule hourly: 1 corrected hours are not scored again, since their own runs fail"
+    )
+    assert why.endswith(LIVE)
+    memory.drop(RUNS, LIVE)  # somebody has scored the hour
+    assert rescore(memory, corrected(1, 1)).made == [f"{LIVE}-c1"]
+
+
+def test_hours_before_the_schedules_first_are_not_rescored() -> None:
+    memory = Memory()
+    memory.run(told())
+    end(memory, LIVE)
+    assert rescore(memory, corrected(1, 1, 1, 1)).made == [f"{LIVE}-c1"]
+
+
+def test_skipped_hours_are_not_rescored(memory: Memory) -> None:
+    few = schedule(run=RUN, rescore={"horizonSeconds": 86_400}, catchUp={"maxWindows": 2})
+    memory.now += 6 * HOUR
+    memory.run(few)
+    for name in memory.names():
+        memory.drop(RUNS, name)
+    ends = [END + number * HOUR for number in range(7)]
+    result = rescore(memory, Changes(tuple(Change(each, 1) for each in ends)), few)
+    assert result.made == [f"hourly-20260101t{hour}00z-c1" for hour in (12, 16, 17, 18)]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_older_mark_does_not_tell_which_hours_had_a_run(memory: Memory, gone: bool) -> None:
+    """What is there still, is known to have been made."""
+    del memory.objects[CONFIG_MAPS.plural, MARK]["data"]["runs"]
+    if gone:
+        memory.drop(RUNS, LIVE)
+    made = rescore(memory, corrected(1, 1)).made
+    assert made == ["hourly-20260101t1100z-c1", *([] if gone else [f"{LIVE}-c1"])]
+
+
+def test_a_run_of_somebody_elses_does_not_say_that_the_hour_was_scored() -> None:
+    memory = Memory()
+    memory.run(told())
+    end(memory, LIVE)
+    theirs = memory.objects[RUNS.plural, LIVE] | {"metadata": {"labels": {}}}
+    memory.objects[RUNS.plural, "hourly-20260101t1100z"] = theirs
+    assert rescore(memory, corrected(1, 0)).made == []
 
 
 def test_an_hour_that_has_no_run_yet_is_not_rescored(memory: Memory) -> None:
