@@ -23,6 +23,7 @@ from azure.eventhub.aio import EventHubConsumerClient
 from ingest_hub import HUB, START
 
 from scorer.ingest.consumer import Clocks
+from scorer.ingest.memory import spare_memory_and_looks
 from scorer.ingest.service import Service
 from scorer.ingest.service_settings import CONNECTION, Rates, service_settings
 
@@ -78,6 +79,7 @@ def told(folder: str) -> dict[str, Any]:
 
 async def whole(connection: str, readings: int, folder: str) -> float:
     """Runs the service until the hour has landed; seconds from the first to the last message taken."""
+    spare_memory_and_looks()  # as the command does
     settings = service_settings(told(folder), {CONNECTION: connection})
     # Its own clock stands five minutes after the hour, so that the partitions' silence ends it.
     service = Service(settings, None, None, Clocks(wall=lambda: START + 3_900))

@@ -27,9 +27,9 @@ def _work(file: Path, check: bool) -> int:
     # A second of imports on an idle machine: what SIGTERM may come in.
     import asyncio
 
-    from scorer.allocator import give_back_large_blocks
     from scorer.errors import InputError
     from scorer.ingest.libraries import hear_libraries
+    from scorer.ingest.memory import spare_memory_and_looks
     from scorer.ingest.service import run
     from scorer.ingest.service_settings import read
     from scorer.logs import Log
@@ -38,7 +38,7 @@ def _work(file: Path, check: bool) -> int:
     try:
         found = read(file)
         if not check:
-            give_back_large_blocks()
+            spare_memory_and_looks()
             hear_libraries(Log(hub=found.hub.name, group=found.hub.group))
             asyncio.run(run(found, settings().connection_string))
     except InputError as error:

@@ -20,6 +20,7 @@ HUB_ERRORS = (EventHubError, AzureError, OSError, TimeoutError)
 """What questions to the hub may raise: all of them pass, or someone has to do something about them."""
 _SEQUENCE, _OFFSET, _ENQUEUED = b"x-opt-sequence-number", b"x-opt-offset", b"x-opt-enqueued-time"
 """The last in milliseconds since 1970."""
+_DATA = AmqpMessageBodyType.DATA
 _CAPTURED_APART = frozenset(name.decode() for name in (_SEQUENCE, _OFFSET, _ENQUEUED))
 
 
@@ -53,20 +54,19 @@ async def progress(client: EventHubConsumerClient, partition: str) -> Progress:
 
 def messages(events: Sequence[EventData]) -> list[Message]:
     """Events of the client as messages."""
-    return [_message(event) for event in events]
-
-
-def _message(event: EventData) -> Message:
-    # From the annotations themselves: the event's own properties make a date of each time, for 2 µs more.
-    raw = event.raw_amqp_message
-    told: Any = raw.annotations or {}
-    sequence, offset, enqueued = told.get(_SEQUENCE), told.get(_OFFSET), told.get(_ENQUEUED)
-    if not (isinstance(sequence, int) and isinstance(offset, bytes) and isinstance(enqueued, int)):
-        raise ValueError(f"an event came with annotations {told!r:.200}: wanted its place and time")
-    body: Any = raw.body
-    kind = raw.body_type
-    data = b"".join(body) if kind is AmqpMessageBodyType.DATA else _odd_body(body, kind)
-    return Message(sequence, offset.decode(), enqueued * 1_000, data)
+    found = []
+    for event in events:  # no function each: that, and `isinstance`, is a third of the time
+        # From the annotations themselves: the event's own properties make a date of each time, for 2 µs more.
+        raw = event.raw_amqp_message
+        told: Any = raw.annotations or {}
+        sequence, offset, enqueued = told.get(_SEQUENCE), told.get(_OFFSET), told.get(_ENQUEUED)
+        if type(sequence) is not int or type(offset) is not bytes or type(enqueued) is not int:
+            raise ValueError(f"an event came with annotations {told!r:.200}: wanted its place and time")
+        body: Any = raw.body
+        kind = raw.body_type
+        data = b"".join(body) if kind is _DATA else _odd_body(body, kind)
+        found.append(Message(sequence, offset.decode(), enqueued * 1_000, data))
+    return found
 
 
 def _odd_body(body: Any, kind: AmqpMessageBodyType) -> bytes:

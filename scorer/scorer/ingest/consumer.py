@@ -23,6 +23,7 @@ from scorer.ingest.events import Message
 from scorer.ingest.gathered import Gathered
 from scorer.ingest.health import Health
 from scorer.ingest.measures import Measures
+from scorer.ingest.memory import sweep
 from scorer.ingest.partition import Done, LostError, Partition, Rooms, claim
 from scorer.ingest.series import ERRORS
 from scorer.ingest.service_settings import Rates
@@ -38,6 +39,8 @@ MOST_PENDING = 1_000_000
 """Closed windows and dead letters after which a commit does not wait for its time."""
 FIRST_COMMIT_SECONDS = 1.0
 """From a partition's claim to its first commit, at most."""
+SWEEP_SECONDS = 5.0
+"""Between two looks for garbage, at least: with many partitions there is a commit each moment."""
 STRANGE = 100
 """Times in a row that tags of deliveries were not where they are kept, until it is said."""
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
@@ -98,6 +101,9 @@ class Consumer:
         self._not_forgotten = 0
         self._one = asyncio.Semaphore(1)
         """States are put one after the other: each is in memory twice meanwhile, and they may be large."""
+        self._taking = asyncio.Semaphore(1)
+        """So are messages taken: decoded they are large, and the interpreter does one at a time."""
+        self._sweep = clocks.monotonic() + SWEEP_SECONDS
         self._start = start
         self._begin = NEVER
         self.landed: int | None = None
@@ -158,7 +164,8 @@ class Consumer:
     async def _step(self, owned: _Owned, silent: bool) -> None:
         """Takes what was gathered; of a silent partition also how late it is."""
         if owned.gathered:
-            await asyncio.to_thread(_take_all, owned.partition, owned.gathered.taken())
+            async with self._taking:
+                await asyncio.to_thread(_take_all, owned.partition, owned.gathered.taken())
             self._forget_tags(owned.partition.name)
         if silent and (until := await self._silent_until(owned)) is not None:
             await asyncio.to_thread(owned.partition.take, (), until)
@@ -194,6 +201,9 @@ class Consumer:
             f"commit of partition {partition.name}",
         )
         self._count(partition, done)
+        if (now := self._clocks.monotonic()) >= self._sweep:
+            self._sweep = now + SWEEP_SECONDS
+            await asyncio.to_thread(sweep)
 
     def _count(self, partition: Partition, done: Done) -> None:
         self._measures.committed(done)
