@@ -146,6 +146,22 @@ def test_a_server_that_says_nothing_is_not_waited_for_long(
     assert sends.send(place, events()) == Later("no answer within 0 s")
 
 
+def drip(handler: Any) -> None:
+    """Answers a letter at a time, and never to the end."""
+    for letter in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 3000:
+        if handler.server.closing.wait(0.02):
+            break
+        handler.wfile.write(bytes([letter]))
+    handler.close_connection = True
+
+
+def test_a_server_that_answers_by_drops_is_not_waited_for_long(server: webhook.Webhook) -> None:
+    server.answers = [drip]
+    sends, place = sender(server)
+    assert isinstance(sends.send(place, events(), 0.5), Later)
+    assert sends.send(place, events()) == Taken()
+
+
 def test_an_answer_without_an_end_is_not_read_to_it(server: webhook.Webhook) -> None:
     server.answers = [webhook.pour]
     sends, place = sender(server)

@@ -148,7 +148,16 @@ def encode_published(header: Header, published: Published, stages_ms: Mapping[st
 
 def _sent(sent: Sent) -> dict[str, Any]:
     told: dict[str, Any] = {name: count for name, count in sent.counts().items() if count}
-    return told | ({"reason": cut_utf8(sent.reason, SINK_BYTES)} if sent.reason else {})
+    return told | ({"reason": _sentence(sent.reason, SINK_BYTES)} if sent.reason else {})
+
+
+def _sentence(text: str, size: int) -> str:
+    """In one line, and as JSON at most so many bytes."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:size])
+    room = size
+    while len(message(cut := cut_utf8(plain, room))) - 2 > size:
+        room -= 1
+    return cut
 
 
 def _places(text: Any, field: str, total: int) -> frozenset[int]:

@@ -22,7 +22,7 @@ from scorer.outcomes import Told, held, in_order, outcome_paths
 from scorer.outputs import Outputs
 from scorer.publish.results import Result, decisions_of, from_prediction, read_results, results, totals
 from scorer.publish.tables import anomalies_table, results_table
-from scorer.publish.whole import whole
+from scorer.publish.whole import of_correction, whole
 from scorer.shard_index import look
 from scorer.storage import NotFoundError, TooLargeError, UnavailableError
 from scorer.window import utc_text
@@ -63,8 +63,14 @@ def publish_results(
         found = [_with_owner(result, order.of(result.sensor)) for result in found]
     anomalies = anomalies_path(order)
     judged = update(store, order.window, _Observations(found), log)
+    about = _about(order, decisions, found)
+    kept = whole(store, success_path(order), about) if order.part else {}
+    success = success_path(order) if decisions.complete else None
+    if success and not kept and order.part and of_correction(order.run.name):
+        log.warning(f"{success} is not written: no run of all the window's sensors has left one")
+        success = None
     manifest = {
-        **_about(order, decisions, found),
+        **about,
         "sensors": {"total": len(sensors), "sha256": names_digest(sensors), **_list(order)},
         "output": order.output._asdict(),
         "results": _put(store, f"runs/{order.run.uid}/results.parquet", results_table(found), claim),
@@ -76,14 +82,11 @@ def publish_results(
             "notes": judged.notes,
             "findings": [_finding(finding) for finding in judged.findings[:FINDINGS]],
         },
-        "success": success_path(order) if decisions.complete else None,
+        "success": success,
     }
     told = _put(store, manifest_path(order.run.uid), _json(manifest), claim)
-    success = None
-    if decisions.complete:
-        success = success_path(order)
-        about = {**_about(order, decisions, found), "manifest": told}
-        data = _json({**about, **whole(store, success, about)} if order.part else about)
+    if success:
+        data = _json({**about, "manifest": told, **kept})
         if not put_claimed(store, success, data, claim):
             log.warning(f"{success} is a later run's, and stays")
             success = None
@@ -165,6 +168,7 @@ def _about(order: WorkOrder, decisions: Decisions, found: Sequence[Result]) -> J
         "reasons": sums.reasons,
         "rows": sums.rows._asdict(),
         "anomalies": sums.anomalies,
+        **({"part": True} if order.part else {}),
     }
 
 

@@ -29,7 +29,7 @@ NOTHING: Mapping[str, str] = {}
 
 
 SPARE_SECONDS = 20.0
-"""Of the attempt's time, and at least a tenth of it, that no sink is waited for."""
+"""Of the attempt's time, and at least a tenth of it but never more than half, that no sink is waited for."""
 
 
 def main_stage(
@@ -55,7 +55,7 @@ def main_stage(
         log.info("published", manifest=published.manifest, success=published.success)
         if order.sinks:
             seconds = order.per_attempt_seconds
-            left = seconds - max(SPARE_SECONDS, seconds / 10) - clock.seconds()
+            left = seconds - min(max(SPARE_SECONDS, seconds / 10), seconds / 2) - clock.seconds()
             published = published._replace(sinks=_send(store, order, claim, found, log, secrets, left))
         return Exit.OK, encode_published(header, published, stages_ms(clock))
     log.error(f"run not published: {why}", reason=reason)

@@ -39,8 +39,8 @@ class Sender(Protocol):
     def batches(self, items: Sequence[tuple[Place, Event]]) -> list[tuple[Place, list[Event]]]:
         """The requests that are needed, always the same of the same items. Raises UnreachableError."""
 
-    def send(self, place: Place, events: Sequence[Event]) -> Answer:
-        """Sends one of them, once."""
+    def send(self, place: Place, events: Sequence[Event], seconds: float) -> Answer:
+        """Sends one of them, once, within so many seconds."""
 
     def close(self) -> None:
         """Ends what is open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -36,6 +36,10 @@ _COLUMNS = (
 )
 
 
+class LateError(Exception):
+    """There is no time to look."""
+
+
 class Earlier:
     """Whether sensors had anomalies in windows before this one: as their predictions say now.
 
@@ -44,15 +48,21 @@ class Earlier:
     """
 
     def __init__(
-        self, store: Store, order: WorkOrder, claim: Claim, sensors: Sequence[str], log: Log
+        self,
+        store: Store,
+        order: WorkOrder,
+        claim: Claim,
+        sensors: Sequence[str],
+        log: Log,
+        late: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self._order, self._claim, self._log = store, order, claim, log
-        self._sensors = list(sensors)
+        self._sensors, self._late = list(sensors), late
         self._lock = threading.Lock()
         self._found: dict[Window, frozenset[str]] = {}
 
     def had(self, sensor: str, span: Window) -> bool:
-        """Whether it had some. Raises StorageError."""
+        """Whether it had some. Raises StorageError, and LateError when the time is over."""
         with self._lock:
             if span not in self._found:
                 self._found[span] = self._look(span)
@@ -62,6 +72,8 @@ class Earlier:
         outputs = Outputs(self._store, self._order.output, span, self._claim, self._sensors)
 
         def anomalous(sensor: str) -> bool:
+            if self._late():
+                return False
             try:
                 prior = outputs.prior(sensor) if outputs.sharded else outputs.current(outputs.path(sensor))
             except SensorError as error:
@@ -71,7 +83,10 @@ class Earlier:
             return summary is not None and summary.anomalies > 0
 
         told = in_order(self._sensors, anomalous, lambda _: 0)
-        return frozenset(sensor for sensor, had in zip(self._sensors, told, strict=True) if had)
+        found = frozenset(sensor for sensor, had in zip(self._sensors, told, strict=True) if had)
+        if self._late():
+            raise LateError
+        return found
 
 
 def corrected(run: str) -> tuple[str, int] | None:
@@ -80,8 +95,14 @@ def corrected(run: str) -> tuple[str, int] | None:
     return (named[1], int(named[2])) if named else None
 
 
-def found_before(store: Store, run: str, span: Window, log: Log) -> frozenset[str]:
-    """Digests of what the window's runs before this correction have found. Raises StorageError."""
+def found_before(
+    store: Store, run: str, span: Window, delivered: Callable[[str], bool], log: Log
+) -> frozenset[str]:
+    """Digests of what the window's runs before this correction have told the sink. Raises StorageError.
+
+    Of those only that, by their UID, have `delivered` all that it was to hear: of others nobody says which
+    sensors it has not heard of, and what is sent again has the same id.
+    """
     about = corrected(run)
     if about is None:
         return frozenset()
@@ -93,7 +114,8 @@ def found_before(store: Store, run: str, span: Window, log: Log) -> frozenset[st
         if name != first and not (other and other[0] == first and other[1] < number):
             continue
         try:
-            digests.update(result_digest(found, span) for found in read_anomalies(store, entry.path))
+            if delivered(store.head(entry.path).metadata.get("run", "")):
+                digests.update(result_digest(found, span) for found in read_anomalies(store, entry.path))
         except (pa.ArrowException, OSError, ValueError, LookupError, StorageError) as error:
             log.warning(f"{entry.path} is passed over: {error}"[:500])
     return frozenset(digests)

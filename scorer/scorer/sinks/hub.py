@@ -48,7 +48,7 @@ class EventHub:
             for batch in _sized(events, self._sink.batch)
         ]
 
-    def send(self, place: Place, events: Sequence[Event]) -> Answer:
+    def send(self, place: Place, events: Sequence[Event], seconds: float = SECONDS) -> Answer:
         """One batch."""
         try:
             partition = self._partition(place.hub, events[0].found.sensor)
@@ -56,7 +56,7 @@ class EventHub:
             batch = client.create_batch(partition_id=partition)
             for event in events:
                 batch.add(self._message(event))
-            client.send_batch(batch, timeout=SECONDS)
+            client.send_batch(batch, timeout=max(1.0, min(SECONDS, seconds)))
         except UnreachableError as error:
             return error.answer
         except ValueError as error:  # the client's word for too large

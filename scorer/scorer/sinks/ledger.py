@@ -14,11 +14,12 @@ from scorer.sinks.rule import DEADLETTERED, DELIVERED
 from scorer.storage import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
+    from scorer.contract.sinks import Place
     from scorer.contract.work import WorkOrder
     from scorer.fence import Claim
     from scorer.storage import Store
 
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 512 * 1024 * 1024
 """Of a run's dead letters: 100,000 of a kilobyte are 100 MB."""
 
@@ -30,13 +31,18 @@ class OutdoneError(Exception):
 class Ledger:
     """Of one sink. Every change is in the store before the next batch is sent."""
 
-    def __init__(self, store: Store, order: WorkOrder, claim: Claim, sink: str, plan: str) -> None:
-        """Goes on where an earlier attempt at the same `plan` was cut short. Raises StorageError."""
-        self._store, self._claim, self._sink, self._plan = store, claim, sink, plan
+    def __init__(
+        self, store: Store, order: WorkOrder, claim: Claim, sink: str, items: Sequence[tuple[Place, Event]]
+    ) -> None:
+        """Goes on where an earlier attempt at the same items was cut short. Raises StorageError."""
+        self._store, self._claim, self._sink = store, claim, sink
+        self._plan = plan_digest(items)
+        self._places = {event.id: place for place, (_, event) in enumerate(items)}
         self.path = progress_path(order.run.uid, sink)
         self.dead_path = dead_path(order, sink)
-        self.done = 0
-        """Batches that are delivered or dead letters."""
+        self._done = 0
+        """A bit for each item that is delivered or a dead letter, by its place in the list: batches of the
+        next attempt may be others."""
         self.counts = {DELIVERED: 0, DEADLETTERED: 0}
         self.why = ""
         """The first dead letter's reason."""
@@ -50,7 +56,7 @@ class Ledger:
             if told["v"] != VERSION or told["plan"] != self._plan:
                 return
             counts = {name: int(told["counts"][name]) for name in self.counts}
-            self.done, self.counts, self.why = int(told["done"]), counts, str(told["why"])
+            self._done, self.counts, self.why = int(told["done"], 16), counts, str(told["why"])
         except (NotFoundError, ValueError, LookupError, TypeError, RecursionError):
             return  # nothing was sent yet, or nobody can say what: what is sent again has the same id
         if self.counts[DEADLETTERED]:
@@ -63,25 +69,32 @@ class Ledger:
             return b""
         return blob.data if blob.metadata.get("run") == self._claim.run else b""
 
-    def delivered(self, events: int) -> None:
+    def done(self, event: Event) -> bool:
+        """Whether it is delivered, or a dead letter."""
+        return bool(self._done >> self._places[event.id] & 1)
+
+    def delivered(self, events: Sequence[Event]) -> None:
         """One batch was taken. Raises StorageError and OutdoneError."""
-        self.done += 1
-        self.counts[DELIVERED] += events
+        self._settle(events)
+        self.counts[DELIVERED] += len(events)
         self.write()
 
-    def dead(self, batches: Sequence[Sequence[Event]], why: str) -> None:
-        """These batches, the next ones, will never be. The letters are there before they count."""
+    def dead(self, events: Sequence[Event], why: str) -> None:
+        """These will never be. The letters are there before they count."""
         lines = [
             json.dumps({"sink": self._sink, "reason": why, "event": cloudevent(event)}, ensure_ascii=False)
-            for events in batches
             for event in events
         ]
         self._dead += "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
         self._put(self.dead_path, self._dead)
-        self.done += len(batches)
+        self._settle(events)
         self.counts[DEADLETTERED] += len(lines)
         self.why = self.why or why
         self.write()
+
+    def _settle(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._done |= 1 << self._places[event.id]
 
     def write(self, **more: Any) -> None:
         """How far it is. Raises StorageError and OutdoneError."""
@@ -89,7 +102,7 @@ class Ledger:
             "v": VERSION,
             "sink": self._sink,
             "plan": self._plan,
-            "done": self.done,
+            "done": f"{self._done:x}",
             "counts": self.counts,
             "why": self.why,
             **more,
@@ -119,9 +132,18 @@ def dead_path(order: WorkOrder, sink: str) -> str:
     return f"{day_folder(f'deadletter/sinks/{sink}', order.window)}/{order.run.name}.jsonl"
 
 
-def plan_digest(batches: Sequence[tuple[Any, Sequence[Event]]]) -> str:
+def all_delivered(store: Store, uid: str, sink: str) -> bool:
+    """Whether a run has sent to the sink, to the end, and nothing of it was given up. Raises StorageError."""
+    try:
+        told = json.loads(store.get(progress_path(uid, sink), MAX_BYTES).data)
+        return bool(told["ended"]) and told["v"] == VERSION and told["counts"][DEADLETTERED] == 0
+    except (NotFoundError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def plan_digest(items: Sequence[tuple[Place, Event]]) -> str:
     """Of which events go where, in which order."""
-    told = [[list(place), [event.id for event in events]] for place, events in batches]
+    told = [[list(place), event.id] for place, event in items]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

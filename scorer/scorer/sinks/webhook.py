@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from scorer.contract.sinks import Place, Sink
@@ -18,6 +22,8 @@ from scorer.sinks.rule import batches
 
 SECONDS = 10.0
 """For a connection, and for an answer to come."""
+WHOLE_SECONDS = 20.0
+"""For a request and its answer altogether, however little by little it comes."""
 READ_BYTES = 64 * 1024
 """Of an answer, which is thrown away: a connection with more of it is closed."""
 AGAIN = frozenset((408, 425, 429))
@@ -53,6 +59,45 @@ def address(url: str, http_hosts: Sequence[str]) -> Address | str:
     return Address(parts.scheme, host, port, target)
 
 
+class _Tls(http.client.HTTPSConnection):
+    """A connection whose socket is known while hands are shaken, so that it can be shut down."""
+
+    def connect(self) -> None:
+        """As its parent does, in two steps."""
+        http.client.HTTPConnection.connect(self)
+        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        self.sock.do_handshake()
+
+
+class _Watch:
+    """Shuts a connection's socket down when the time for an exchange is over."""
+
+    def __init__(self, connection: http.client.HTTPConnection, seconds: float) -> None:
+        self._connection, self.over = connection, False
+        self._timer = threading.Timer(seconds, self._shut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def check(self) -> None:
+        """Raises TimeoutError once it is over."""
+        if self.over:
+            raise TimeoutError
+
+    def _shut(self) -> None:
+        self.over = True
+        if (shut := self._connection.sock) is not None:
+            with suppress(OSError):
+                # Not TLS's own: whoever reads would take what is left of the stream for plain text.
+                socket.socket.shutdown(shut, socket.SHUT_RDWR)
+
+
 class Webhook:
     """Sends to one sink."""
 
@@ -70,7 +115,7 @@ class Webhook:
         """By place, so many together as the sink takes."""
         return batches(items, min(self._sink.batch, MOST.get(self._sink.form, self._sink.batch)))
 
-    def send(self, place: Place, events: Sequence[Event]) -> Answer:
+    def send(self, place: Place, events: Sequence[Event], seconds: float = WHOLE_SECONDS) -> Answer:
         """One POST."""
         url = place.url or self._secrets.get(place.url_from, "")
         if not url:
@@ -82,7 +127,8 @@ class Webhook:
         if isinstance(headers, str):
             return Never(headers, all=True)
         told = body(self._sink.form, events, self._sink.batch > 1, self._now())
-        return self._post(where, {**headers, "Content-Type": told.content_type}, told.data)
+        until = time.monotonic() + min(seconds, WHOLE_SECONDS)
+        return self._post(where, {**headers, "Content-Type": told.content_type}, told.data, until)
 
     def close(self) -> None:
         """Closes connections."""
@@ -101,28 +147,41 @@ class Webhook:
             found[name] = value
         return found
 
-    def _post(self, where: Address, headers: Mapping[str, str], data: bytes) -> Answer:
+    def _post(self, where: Address, headers: Mapping[str, str], data: bytes, until: float) -> Answer:
         fresh = where not in self._open
         try:
-            return self._exchange(where, headers, data)
+            return self._exchange(where, headers, data, until)
         except (http.client.HTTPException, OSError, ValueError) as error:
             self._drop(where)
             if fresh or not isinstance(error, http.client.RemoteDisconnected | ConnectionError):
                 return Later(_said(error))
         # The other side has closed a connection that nobody had used for a while.
         try:
-            return self._exchange(where, headers, data)
+            return self._exchange(where, headers, data, until)
         except (http.client.HTTPException, OSError, ValueError) as error:
             self._drop(where)
             return Later(_said(error))
 
-    def _exchange(self, where: Address, headers: Mapping[str, str], data: bytes) -> Answer:
+    def _exchange(self, where: Address, headers: Mapping[str, str], data: bytes, until: float) -> Answer:
         connection = self._open.get(where) or self._connect(where)
         self._open[where] = connection
-        connection.request("POST", where.target, data, dict(headers))
-        answer = connection.getresponse()
-        status, after = answer.status, answer.headers.get("Retry-After", "")
-        if len(answer.read(READ_BYTES + 1)) > READ_BYTES or not answer.isclosed():
+        left = max(0.1, until - time.monotonic())
+        connection.timeout = min(SECONDS, left)
+        if connection.sock is not None:
+            connection.sock.settimeout(connection.timeout)
+        with _Watch(connection, left) as watch:
+            if connection.sock is None:
+                connection.connect()
+            watch.check()
+            connection.request("POST", where.target, data, dict(headers))
+            answer = connection.getresponse()
+            watch.check()  # what was cut off looks like an answer's end
+            status, after = answer.status, answer.headers.get("Retry-After", "")
+            try:
+                whole = len(answer.read(READ_BYTES + 1)) <= READ_BYTES and answer.isclosed()
+            except (http.client.HTTPException, OSError, ValueError):
+                whole = False  # what it says has come
+        if not whole or watch.over:
             self._drop(where)
         return self._judged(status, after)
 
@@ -140,7 +199,7 @@ class Webhook:
             return http.client.HTTPConnection(where.host, where.port, timeout=SECONDS)
         if self._tls is None:
             self._tls = ssl.create_default_context()
-        return http.client.HTTPSConnection(where.host, where.port, timeout=SECONDS, context=self._tls)
+        return _Tls(where.host, where.port, timeout=SECONDS, context=self._tls)
 
     def _drop(self, where: Address) -> None:
         if connection := self._open.pop(where, None):

@@ -48,6 +48,8 @@ class Manifest(NamedTuple):
     anomalies_file: Told
     shards: tuple[ShardTold, ...]
     success: str | None
+    part: bool = False
+    """Of some of the window's sensors: it leaves no `_SUCCESS` where the whole has left none."""
 
 
 def parse_manifest(data: bytes, path: str) -> Manifest:
@@ -76,6 +78,7 @@ def parse_manifest(data: bytes, path: str) -> Manifest:
                 for shard in told["shards"]
             ),
             success=None if told["success"] is None else _text(told, "success"),
+            part=told.get("part") is True,
         )
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path} is not the manifest of a run: {error!r:.200}") from error

@@ -188,8 +188,26 @@ def test_all_of_a_window_s_anomalies_stay_beside_those_of_some_sensors(store: Me
 def test_without_a_run_of_all_there_is_nothing_to_keep(store: MemoryStore, there: bytes | None) -> None:
     if there is not None:
         store.put(SUCCESS, there)
-    of_some(store, 2).publish()
+    of_some(store, 2, "rerun").publish()
+    success = read(store, SUCCESS)
+    assert ("whole" in success, success["part"]) == (False, True)
+
+
+def test_corrected_sensors_make_no_window_complete_that_was_not(store: MemoryStore) -> None:
+    published = of_some(store, 2).publish()
+    assert published.success is None
+    manifest = read(store, published.manifest)
+    assert (manifest["success"], manifest["part"]) == (None, True)
+    assert SUCCESS not in [entry.path for entry in store.list("")]
+    assert verify(store, "run-02").holds
+
+
+def test_a_run_of_some_sensors_is_never_taken_for_one_of_all(store: MemoryStore) -> None:
+    of_some(store, 2, "rerun").publish()
+    of_some(store, 3, "another").publish()
     assert "whole" not in read(store, SUCCESS)
+    assert of_some(store, 4).publish().success is None
+    assert read(store, SUCCESS)["run"]["uid"] == "run-03"
 
 
 @pytest.mark.parametrize("first", [1, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from delivering import OWN, SHARED, SPAN, Pod, Run, claim, rows
+from scorer.contract.outcome import Header
+from scorer.contract.publishing import Published, Sent, encode_published
 from scorer.contract.sensors import NOTHING_GIVEN
 from scorer.contract.sinks import Place, Sink, sinks_of
 from scorer.contract.work import Output
@@ -60,7 +63,8 @@ class Double:
     def batches(self, items: Sequence[tuple[Place, Event]]) -> list[tuple[Place, list[Event]]]:
         return batches(items, self.most)
 
-    def send(self, place: Place, events: Sequence[Event]) -> Answer:
+    def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
+        del seconds
         self.asked += 1
         answer = self.answers.pop(0) if self.answers else Taken()
         if events[0].found.sensor in self.refuses:
@@ -197,8 +201,8 @@ def test_a_sink_that_cannot_be_asked_gets_dead_letters() -> None:
 
 def test_a_defect_of_a_sink_fails_nothing() -> None:
     class Broken(Double):
-        def send(self, place: Place, events: Sequence[Event]) -> Answer:
-            del place, events
+        def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
+            del place, events, seconds
             raise RuntimeError("a defect")
 
     told = send(a_run(MemoryStore()), Broken())
@@ -234,13 +238,13 @@ class KillingDouble(Double):
         super().__init__(refuses="b")
         self.at, self.also = at, taken
 
-    def send(self, place: Place, events: Sequence[Event]) -> Answer:
+    def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
         self.at -= 1
         if self.at == 0:
             if self.also:
-                super().send(place, events)
+                super().send(place, events, seconds)
             raise KilledError
-        return super().send(place, events)
+        return super().send(place, events, seconds)
 
 
 def one_attempt(run: Run, found: Sequence[Found], sink: Double, claim: Claim) -> bool:
@@ -301,7 +305,7 @@ def test_a_store_that_fails_fails_no_run() -> None:
             return super().put(path, *args, **how)
 
     told = send(a_run(Away()), Double())
-    assert told == {"deadlettered": 3, "reason": "StorageUnavailable: storage did not answer"}
+    assert told == {"delivered": 1, "deadlettered": 2, "reason": "StorageUnavailable: storage did not answer"}
 
 
 def test_a_backfill_is_not_sent() -> None:
@@ -393,3 +397,152 @@ def test_all_sinks_are_sent_to() -> None:
         "two": (0, 1),
         "three": (1, 0),
     }
+
+
+def routed(run: Run, sink: Double, groups: Mapping[str, str], wall: Wall, **how: Any) -> Mapping[str, Any]:
+    """Sends to the sink; what is of the group `sick` to an address of that name."""
+    routes = [{"match": {"group": ["sick"]}, "url": "https://sick.example/"}]
+    run.order = run.order._replace(
+        given={sensor: NOTHING_GIVEN._replace(group=group) for sensor, group in groups.items()}
+    )
+    return send(run, sink, wall, routes=routes, **how)
+
+
+class Half(Double):
+    """The address of the sick is."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
+        return self.answer if "sick" in place.url else super().send(place, events, seconds)
+
+
+@pytest.mark.parametrize("answer", [Later("Connection refused"), Later("answered 429", 3600.0)])
+def test_a_place_that_is_away_holds_up_no_other(answer: Answer) -> None:
+    sink = Half(answer)
+    told = routed(a_run(MemoryStore(), sensors="abcd"), sink, {"a": "sick"}, Wall(), until=30.0)
+    assert (told["delivered"], told["deadlettered"]) == (3, 1)
+    assert sink.sensors() == ["b", "c", "d"]
+
+
+def test_a_place_that_refuses_one_after_the_other_stops_no_other() -> None:
+    names = [f"s{place:02}" for place in range(40)]
+    sink = Half(Never("answered 400"))
+    run = a_run(MemoryStore(), sensors=names)  # type: ignore[arg-type]
+    told = routed(run, sink, dict.fromkeys(names[:30], "sick"), Wall())
+    assert (told["delivered"], told["deadlettered"]) == (10, 30)
+
+
+def test_a_place_that_cannot_be_asked_first_stops_no_other() -> None:
+    class HalfAsked(Double):
+        def batches(self, items: Sequence[tuple[Place, Event]]) -> list[tuple[Place, list[Event]]]:
+            if any("sick" in place.url for place, _ in items):
+                raise UnreachableError(Never("there is no hub", all=True))
+            return super().batches(items)
+
+    sink = HalfAsked()
+    told = routed(a_run(MemoryStore()), sink, {"a": "sick"}, Wall())
+    assert told == {"delivered": 2, "deadlettered": 1, "reason": "DeadLettered: there is no hub"}
+
+
+def test_a_sink_that_is_slow_is_sent_to_no_longer_than_the_attempt_lasts() -> None:
+    class Slow(Double):
+        def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
+            wall.time += min(9.0, seconds)
+            return super().send(place, events, seconds)
+
+    wall, store = Wall(), MemoryStore()
+    told = send(a_run(store, sensors="abcdefgh"), Slow(), wall, until=30.0)
+    assert (wall.time, told["delivered"], told["deadlettered"]) == (30.0, 4, 4)
+    assert [sensor for sensor, _ in dead(store)] == list("efgh")
+    assert told["reason"].startswith("DeadLettered: out of time")
+
+
+def test_a_sink_that_hangs_is_left_when_the_attempt_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scorer.sinks.run.HANGS_SECONDS", 0.0)
+    hangs, over = threading.Event(), threading.Event()
+
+    class Hanging(Double):
+        def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
+            if self.asked:
+                wall.time = 1e9
+                hangs.set()
+                over.wait(300)
+            return super().send(place, events, seconds)
+
+    class Ends(Wall):
+        def clock(self) -> Clock:
+            return Clock(self.now, self.sleep)
+
+        def now(self) -> float:
+            if threading.current_thread() is threading.main_thread():
+                assert hangs.wait(300)
+            return self.time
+
+    wall = Ends()
+    try:
+        told = send(a_run(MemoryStore()), Hanging(), wall, until=2.0)
+    finally:
+        over.set()
+    assert (told["delivered"], told["deadlettered"]) == (1, 2)
+    assert told["reason"].startswith("OutOfTime: ")
+
+
+def test_what_the_debounce_has_no_time_to_decide_is_a_dead_letter() -> None:
+    store, sink = MemoryStore(), Double()
+    told = send(a_run(store), sink, until=-1.0, debounce={"atLeast": 2, "of": 2})
+    assert (told["deadlettered"], sink.asked) == (3, 0)
+
+
+def test_what_was_delivered_before_the_store_failed_counts_as_delivered() -> None:
+    class Bad(MemoryStore):
+        left = 3
+
+        def put(self, path: str, *args: Any, **how: Any) -> str:
+            if path == PROGRESS:
+                self.left -= 1
+                if self.left == 0:
+                    raise UnavailableError("storage did not answer")
+            return super().put(path, *args, **how)
+
+    sink = Double()
+    told = send(a_run(Bad(), sensors="abcdef"), sink)
+    assert (told["delivered"], told["deadlettered"]) == (len(sink.taken), 6 - len(sink.taken))
+
+
+@pytest.mark.parametrize(("answer", "sensors"), [(Never("answered 401", all=True), "abc"), (Taken(), "")])
+def test_a_correction_tells_what_nobody_was_told(answer: Answer, sensors: str) -> None:
+    store, sink = MemoryStore(), Double()
+    send(a_run(store, name="hourly-20260101t1300z"), Double([answer]))
+    again = Run(store, OWN, dict.fromkeys("abc", "x"), minute=2, name="hourly-20260101t1300z-c1")
+    send(again, sink)
+    assert "".join(sink.sensors()) == sensors
+
+
+def test_what_an_earlier_attempt_has_delivered_is_no_dead_letter() -> None:
+    class Away(Double):
+        def batches(self, items: Sequence[tuple[Place, Event]]) -> list[tuple[Place, list[Event]]]:
+            del items
+            raise UnreachableError(Never("no connection"))
+
+    run = a_run(MemoryStore(), sensors="abcd")
+    found = [Found(sensor, 2, "", "", 1.0, 0.0, "m", "") for sensor in "abcd"]
+    first = KillingDouble(3, taken=False)
+    first.refuses = ""
+    assert one_attempt(run, found, first, run.claim)
+    assert not one_attempt(run, found, Away(), run.claim)
+    assert first.sensors() == ["a", "b"]
+    assert [sensor for sensor, _ in dead(run.store)] == ["c", "d"]
+    assert json.loads(run.store.get(PROGRESS).data)["counts"] == {"delivered": 2, "deadlettered": 2}
+
+
+@pytest.mark.parametrize("letter", ["\x01", '"', "é", "\\", "\u2028", "\ud800"])
+def test_eight_sinks_with_much_to_say_fit_into_a_message(letter: str) -> None:
+    sinks = {f"{place}".ljust(63, "x"): Sent(10**5, 10**5, 10**5, 10**5, letter * 900) for place in range(8)}
+    published = Published("m" * 60, "0" * 64, "s" * 500, "a" * 300, {}, {}, (), sinks)
+    text = encode_published(Header("u" * 36, 0, 0, "2026-01-01T13:01:00.000Z"), published, {"total": 1})
+    assert len(text) < 4096
+    for told in json.loads(text)["sinks"].values():
+        assert told["reason"].isprintable() or letter == "\ud800"
