@@ -13,7 +13,6 @@ import pytest
 from eventhubs import EventHubs, Where
 from hub_clients import HUB, until
 from ingest_fleet import Fleet
-from scorer.ingest.client import forget_tags
 from unit.ingest.crashing import FaultyStore, fails
 
 # The client leaves the connections of questions that are cancelled to the garbage collector.
@@ -194,7 +193,9 @@ async def test_tags_of_deliveries_do_not_pile_up(hubs: EventHubs) -> None:
     fleet.fill(50)
     async with fleet.replica() as service:
         await until(lambda: [p.sequence for p in service.consumer.partitions] == [149, 149])
-        assert forget_tags(service._client, "0") == 0
+        (processor,) = service._client._event_processors.values()
+        tags = processor._consumers["0"]._handler._link._received_delivery_tags
+        await until(lambda: not tags, "they are forgotten")
 
 
 async def test_a_client_that_keeps_tags_elsewhere_is_told_of_once_and_read_on(
