@@ -20,6 +20,7 @@ from itertools import product
 
 from scorer.ingest.series import CATALOGUE as INGEST
 from scoring_operator.metrics.catalogue import CATALOGUE, PROCESS
+from scoring_operator.metrics.reasons import SINK_RESULTS
 
 START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
 SCRAPE = 150.0
@@ -190,6 +191,8 @@ def _begin(day: Day) -> None:
             record.set("sensorscore_sensors_total", 0, result="Failed", reason=reason, **there)
         for reason in ("FlagRate", "ConstantValue", "OutsideTrainingRange"):
             record.set("sensorscore_guard_warnings_total", 0, reason=reason, **there)
+        for result in SINK_RESULTS:
+            record.set("sensorscore_sink_events_total", 0, sink="ops", result=result, **there)
         for stage, result in product((*STAGES, "total"), ("Succeeded", "Failed")):
             reasons = REASON_CLASSES if (stage, result) == ("total", "Failed") else ("",)
             for reason in reasons:
@@ -351,6 +354,8 @@ def _end(day: Day, schedule: Schedule, hour: int, begins: float, ends: float) ->
         day.kept[schedule.name, phase] = day.kept.get((schedule.name, phase), 0) + 1
         if not fails:
             day.complete[schedule.name], day.success[schedule.name] = hour * 3600.0, ends
+        record.add("sensorscore_sink_events_total", 3, sink="ops", result="delivered", **there)
+        record.add("sensorscore_sink_events_total", 1, sink="ops", result="suppressed", **there)
         if schedule is PUMPS and hour >= 20:
             for why, number in (("FlagRate", 6), ("OutsideTrainingRange", 3), ("ConstantValue", 1)):
                 record.add("sensorscore_guard_warnings_total", number * (hour - 19), reason=why, **there)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from monitoring.history import HOURS, OFFSET, SCRAPE, START, Recorder
-from scorer.ingest.series import FATES, SERIES
+from scorer.ingest.series import ERRORS, FATES, SERIES
 
 EVENTS = 2_000.0
 """A second, in the hub, by and large."""
@@ -41,13 +41,19 @@ class Ingest:
     rows: float = 0.0
 
 
+def _labels(names: Sequence[str]) -> list[dict[str, str]]:
+    """All that a series of these labels has."""
+    (name,) = names or ("",)
+    return [{name: value} for value in {"fate": FATES, "kind": ERRORS}[name]] if name else [{}]
+
+
 def lines() -> Iterator[str]:
     """The whole day in OpenMetrics' text form, without its end."""
     day = Ingest()
     for replica in day.replicas:
         for series in SERIES:
-            for fate in FATES if series.labels else ("",):
-                replica.set(series.name, 0, **({"fate": fate} if fate else {}))
+            for labels in _labels(series.labels):
+                replica.set(series.name, 0, **labels)
         replica.set("process_start_time_seconds", START - 86_400)
     for tick in range(int(HOURS * 3600 / SCRAPE)):
         second = tick * SCRAPE + OFFSET
