@@ -286,6 +286,7 @@ def published(store: MemoryStore, order: Any, secrets: dict[str, str]) -> tuple[
     decided = Decisions(len(order.sensors), True, "AllSucceeded", frozenset(), frozenset(), {})
     patch = pytest.MonkeyPatch()
     patch.setattr(stage, "read_decisions", lambda *_: decided)
+    patch.setattr("scorer.clock.process_seconds", lambda: 0.0)  # the attempt's, not that of all tests
     try:
         header = Header(order.run.uid, 0, 0, "2026-01-01T13:01:00.000Z")
         return main_stage(order, store, Log(), Stopwatch(), header, secrets)

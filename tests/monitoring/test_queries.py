@@ -88,7 +88,8 @@ def test_each_panel_has_data_when_something_is_wrong(unhurried: Scene) -> None:
 
 def healthy(scene: Scene) -> None:
     """Two runs of a schedule that succeed, one after the other."""
-    scene.start(schedules=[schedule(scene, 60)], **PRICED)
+    sinks = {"ops": {"type": "webhook", "url": "https://events.example.com/"}}
+    scene.start(schedules=[schedule(scene, 60)], sinks=sinks, **PRICED)
     with KubeletDouble(scene.api, scene.namespace, slow(all_scored)):
         for number in range(2):
             by_schedule(scene, f"good-{number}", datetime.now(UTC), 60)
