@@ -141,6 +141,15 @@ def _settings(namespaces: list[str]) -> Json:
                 "resources": {"requests": {"cpu": "1m"}, "limits": {"memory": "64Mi"}},
             }
         },
+        "sinks": {
+            "alarms": {"type": "webhook", "url": "https://events.example.com/alarms"},
+            "chat": {"type": "webhook", "url": "https://events.example.com/chat"},
+            "theirs": {
+                "type": "webhook",
+                "url": "https://events.example.com/",
+                "namespaces": ["somebody-elses"],
+            },
+        },
         "http": {"port": 0},
         "lease": {"namespace": namespaces[0], "durationSeconds": 3} if namespaces else {},
         "timing": {

@@ -72,8 +72,9 @@ def failed(work: Json, reason: str, sentence: str) -> Ending:
 
 
 def published(work: Json, **more: Any) -> Ending:
-    """The run is published."""
+    """The run is published, and each of its sinks has been told of one sensor."""
     uid, name = work["run"]["uid"], work["run"]["name"]
+    sinks = {sink["name"]: {"delivered": 1} for sink in work.get("sinks", ())}
     return Ending(
         0,
         {
@@ -91,6 +92,7 @@ def published(work: Json, **more: Any) -> Ending:
             "notes": {},
             "samples": [],
             "stagesMs": {"total": 1834},
+            **({"sinks": sinks} if sinks else {}),
             **more,
         },
     )

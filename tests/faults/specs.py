@@ -25,6 +25,7 @@ TAKEN: dict[str, list[Any]] = {
     "window": [HOUR, HOUR, DAY, {"start": "2026-01-01T12:00:00+01:00", "end": "2026-01-01T13:30:00Z"}],
     "store": ["default"] * 12 + ["theirs", "nowhere"],
     "runtime": ["default"] * 12 + ["gpu"],
+    "sinks": [[], *[["alarms"]] * 6, *[["alarms", "chat"]] * 6, ["chat", "theirs"], ["nowhere"]],
     "model.path": ["models/{sensor}", "{sensor}", "a/{sensor}/b", "m" * 440 + "/{sensor}"],
     "model.version": ["Current", "AsOfWindowEnd", "20260101T000000Z-0123abcd", "v" * 40],
     "readings.path": [
@@ -70,6 +71,7 @@ REFUSED: dict[str, list[Any]] = {
     "window.start": ["2026-01-01T12:00:00", "yesterday", "2026-01-01T12:00:00.5Z"],
     "sensors": [{}, {"names": ["a"], "configMapRef": {"name": "fleet"}}],
     "sensors.names": [["a", "a"], ["a/b"], ["-a"], ["a b"], ["ä"], [""]],
+    "sinks": [["alarms", "alarms"], ["Alarms"], ["-a"], ["a.b"], [""], [7]],
     "model.path": [
         "models",
         "models/{sensor}/{HH}",

@@ -195,7 +195,7 @@ def check_end(body: Json) -> None:
         if each["type"] in ("Complete", "Failed") and each["status"] == "True"
     ]
     reason, sentence = end["reason"], end["message"]
-    if reason in ("InvalidSpec", "UnknownStore", "UnknownRuntime", "TemplateRefused"):
+    if reason in ("InvalidSpec", "UnknownStore", "UnknownRuntime", "UnknownSink", "TemplateRefused"):
         assert names_a_field(sentence), sentence
         return
     assert reason in ENDS, (body["metadata"]["name"], reason, sentence)
@@ -207,6 +207,8 @@ def check_end(body: Json) -> None:
     assert decided + counts["undecided"] == counts["total"], (body["metadata"]["name"], counts)
     if end["type"] == "Complete":
         assert decided == counts["total"]
+        told = condition(body, "AnomaliesDelivered").get("status")
+        assert told == ("True" if body["spec"].get("sinks") else None)
 
 
 UNBEGUN = {"InvalidSensors", "ConcurrencyForbidden", "Replaced"}
