@@ -81,6 +81,7 @@ class Spec:
     steps: Steps = PLAIN
     limit: bool = False  # draws the thresholds as lines
     colours: Mapping[str, str] = field(default_factory=dict)  # by a series' name
+    endings: Mapping[str, str] = field(default_factory=dict)  # colours by the last word of its name
     decimals: int | None = None
     most: float | None = None
     logarithmic: bool = False
@@ -115,9 +116,11 @@ def build(spec: Spec, number: int, place: model.GridPos) -> Builder[model.Panel]
         made.max_data_points(points).interval(SMALLEST_STEP)
     for letter in spec.limits:
         dashed = _property("custom.lineStyle", {"fill": "dash", "dash": [10, 10]})
-        made.override_by_query(letter, [_property("color", {"mode": "fixed", "fixedColor": RED}), dashed])
+        made.override_by_query(letter, [_fixed(RED), dashed])
     for name, colour in spec.colours.items():
-        made.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": colour})])
+        made.override_by_name(name, [_fixed(colour)])
+    for ending, colour in spec.endings.items():
+        made.override_by_regexp(f"/ {ending}$/", [_fixed(colour)])
     if spec.links:
         made.links([_link(link) for link in spec.links])
     return made  # type: ignore[no-any-return]
@@ -125,6 +128,10 @@ def build(spec: Spec, number: int, place: model.GridPos) -> Builder[model.Panel]
 
 def _link(link: Link) -> dashboard.DashboardLink:
     return dashboard.DashboardLink(link.title).type(model.DashboardLinkType.LINK).url(link.url)
+
+
+def _fixed(colour: str) -> model.DynamicConfigValue:
+    return _property("color", {"mode": "fixed", "fixedColor": colour})
 
 
 def _property(name: str, value: object) -> model.DynamicConfigValue:

@@ -162,6 +162,7 @@ CONTENT = Section(
             ),
             "No sinks are set, or no run has been published yet.",
             24,
+            endings={"delivered": GREEN, "deadlettered": RED, "suppressed": GREY, "skipped": BLUE},
             links=(runbook("SensorscoreSinkFailing"),),
         ),
     ),
