@@ -22,6 +22,7 @@ from scoring_operator.contract import (
     left_order,
     model_order,
     output_order,
+    part_order,
     prepare_job_name,
     publish_job_name,
     readings_order,
@@ -184,7 +185,7 @@ def publish_order(
         "perAttemptSeconds": spec.timeouts.publish,
         "stage": "Publish",
         "decisions": DECISIONS_FILE,
-        **({"part": True} if spec.sensors.part else {}),
+        **part_order(spec.sensors.only, spec.sensors.failed_of_uid),
     }
 
 

@@ -12,6 +12,7 @@ from scoring_operator.ending import wait_until
 from scoring_operator.spec import Spec
 from scoring_operator.status import (
     BLOCKED_CONDITION,
+    DELIVERED_CONDITION,
     DONE,
     FAILED,
     FAILED_CONDITION,
@@ -105,6 +106,7 @@ def failed(at: Situation, status: Status, reason: str, message: str) -> Decision
 def ended(at: Situation, status: Status, verdict: Verdict) -> Decision:
     """The end: one of Complete and Failed becomes True, for ever."""
     status = at.having(status, verdict.condition, True, verdict.reason, verdict.message)
+    status = _told_nobody(at, status, verdict.reason)
     for kind, reason in (
         (SUSPENDED_CONDITION, "Resumed"),
         (BLOCKED_CONDITION, "Unblocked"),
@@ -125,6 +127,15 @@ def ended(at: Situation, status: Status, verdict: Verdict) -> Decision:
         pending_since=None,
     )
     return after_the_end(at, status)
+
+
+def _told_nobody(at: Situation, status: Status, why: str) -> Status:
+    """Whoever waits to hear what became of a run's anomalies hears it of one that was not published, too."""
+    spec = at.run.spec
+    if DELIVERED_CONDITION in status.conditions or not isinstance(spec, Spec) or not spec.sinks:
+        return status
+    message = f"it ended with {why} and was not published: its sinks may have been told nothing"
+    return at.having(status, DELIVERED_CONDITION, False, "NotPublished", message)
 
 
 def leaving(at: Situation) -> Decision:

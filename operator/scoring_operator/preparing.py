@@ -30,6 +30,7 @@ from scoring_operator.spec import Spec
 from scoring_operator.staging import Again, GivenUp, Make, Over, StageJob, Still, follow
 from scoring_operator.status import (
     COMPLETE_CONDITION,
+    DELIVERED_CONDITION,
     PREPARE,
     SCORE,
     Pinned,
@@ -131,6 +132,8 @@ def _nothing_to_score(at: Situation, spec: Spec, status: Status, message: Prepar
         return _unprepared(at, status, "PodFailed", "it found no sensors; wanted at least one")
     status = readings_waited_for(at, status, message.waited)
     why = f"none of the sensors is in {spec.sensors.only}: there was nothing to score"
+    if spec.sinks:
+        status = at.having(status, DELIVERED_CONDITION, True, "NothingToSend", why)
     return ended(at, status, Verdict(COMPLETE_CONDITION, "AllSucceeded", why))
 
 

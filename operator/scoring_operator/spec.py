@@ -66,11 +66,6 @@ class SensorSource:
     only: str = ""  # a table: of those in the store, the ones that it names
 
     @property
-    def part(self) -> bool:
-        """Whether these are some of a window's sensors, after a run of all of them."""
-        return bool(self.only or self.failed_of)
-
-    @property
     def in_store(self) -> bool:
         """Whether only a pod can find it: the operator never speaks to a store."""
         return bool(self.table) or self.discover is not None

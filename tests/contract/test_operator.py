@@ -208,7 +208,9 @@ def run_of(work: Json) -> Run:
     names = {"onMissingReadings": work["onMissingReadings"], "onMissingModel": work["onMissingModel"]}
     seconds = work["perAttemptSeconds"]
     model = {key: value for key, value in work["model"].items() if key != "at"}
-    some = {"table": {"path": "fleet.csv"}, "only": {"path": "changed.csv"}}
+    some: Json = {"table": {"path": "fleet.csv"}, "only": {"path": "changed.csv"}}
+    if "rest" in work:
+        some = {"failedOf": {"name": "first", "uid": work["rest"]}}
     body = run_body(
         **({"sensors": some} if work.get("part") else {}),
         window=work["window"],

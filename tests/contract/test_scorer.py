@@ -285,6 +285,7 @@ def as_work(order: WorkOrder) -> dict[str, Any]:
         "perAttemptSeconds": order.per_attempt_seconds,
         **_told(stage=order.stage, decisions=order.decisions),
         **({"part": True} if order.part else {}),
+        **_told(rest=order.rest),
     }
 
 
@@ -300,6 +301,7 @@ DEFAULTS = {
     "shards": 1,
     "stage": "Score",
     "decisions": "",
+    "rest": "",
 }
 
 

@@ -295,9 +295,11 @@ def test_what_another_run_left_undone_is_scored_again(
         runs.ended("first")
         runs.create("rerun", sensors=rerun, failurePolicy={"maxFailedSensors": 2})
         run = runs.ended("rerun")
-        runs.create("gone", sensors={"failedOf": {"name": "first", "uid": "another"}})
+        runs.create("gone", sensors={"failedOf": {"name": "first", "uid": "another"}}, sinks=["alarms"])
         gone = runs.ended("gone")
     assert [failure["sensor"] for failure in run["status"]["failures"]] == ["bad-1", "bad-2"]
     assert counts(run) == (0, 0, 2, 0)
     assert condition(run, "Complete")["reason"] == "SomeFailed"
     assert "wanted another" in condition(gone, "Failed")["message"]
+    told = condition(gone, "AnomaliesDelivered")
+    assert (told["status"], told["reason"]) == ("False", "NotPublished")

@@ -200,6 +200,8 @@ def check_end(body: Json) -> None:
         return
     assert reason in ENDS, (body["metadata"]["name"], reason, sentence)
     assert sentence
+    told = condition(body, "AnomaliesDelivered").get("status")
+    assert bool(told) == bool(body["spec"].get("sinks")), (body["metadata"]["name"], reason, told)
     counts = status.get("counts")
     if counts is None or reason in UNBEGUN:
         return
@@ -207,8 +209,7 @@ def check_end(body: Json) -> None:
     assert decided + counts["undecided"] == counts["total"], (body["metadata"]["name"], counts)
     if end["type"] == "Complete":
         assert decided == counts["total"]
-        told = condition(body, "AnomaliesDelivered").get("status")
-        assert told == ("True" if body["spec"].get("sinks") else None)
+        assert told in ("True", None)
 
 
 UNBEGUN = {"InvalidSensors", "ConcurrencyForbidden", "Replaced"}

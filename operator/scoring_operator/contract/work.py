@@ -132,6 +132,16 @@ def left_order(uid: str, sha256: str) -> Json:
     return {"left": {"run": uid, "sha256": sha256, "decisions": DECISIONS_FILE}}
 
 
+def part_order(only: str, rest: str) -> Json:
+    """What a publishing order says of a run of some of its window's sensors.
+
+    Those of a table, `only`; or the `rest` that the run of that UID has left undone.
+    """
+    if not (only or rest):
+        return {}
+    return {"part": True} | ({"rest": rest} if rest else {})
+
+
 def wait_order(marker: str, until: datetime, on_timeout: str) -> Json:
     """The order's `waitFor`."""
     order = {"marker": marker, "until": rfc3339(until)}

@@ -149,6 +149,8 @@ class WorkOrder(NamedTuple):
     """A table: of the sensors that are found, those that it names are the run's. The prepare stage only."""
     part: bool = False
     """Whether the run is of some of its window's sensors, after one of all: the publish stage only."""
+    rest: str = ""
+    """Of a part: the UID of the run that has left just these sensors undone. The publish stage only."""
     sinks: tuple[Sink, ...] = ()
     """Where its anomalies are sent: the publish stage only."""
     schedule: str = ""
@@ -194,6 +196,7 @@ def parse_work_order(text: str) -> WorkOrder:
         stage=stage,
         decisions=a_text(fields["decisions"], "decisions", 4096) if stage == PUBLISH else "",
         part=_part(fields),
+        rest=_uid(fields["rest"], "rest") if "rest" in fields else "",
         sinks=_sinks(fields),
         schedule=a_text(fields["schedule"], "schedule", 63) if "schedule" in fields else "",
         **preparing,
@@ -228,6 +231,8 @@ def _part(fields: Mapping[str, Any]) -> bool:
     part = fields.get("part", False)
     if not isinstance(part, bool):
         raise UsageError(f"work order: part is {shown(part)}: wanted true or false")
+    if "rest" in fields and not part:
+        raise UsageError("work order: rest is there without part: wanted a run of some of another's sensors")
     return part
 
 
@@ -252,6 +257,7 @@ _STAGES_OF = {
     "waitFor": (PREPARE,),
     "only": (PREPARE,),
     "part": (PUBLISH,),
+    "rest": (PUBLISH,),
     "sinks": (PUBLISH,),
     "schedule": (PUBLISH,),
 }
@@ -279,12 +285,17 @@ def _stage(fields: Mapping[str, Any]) -> str:
 
 def _run(value: Any) -> Run:
     run = an_object(value, "run", ["name", "namespace", "uid", "created"])
-    uid = a_text(run["uid"], "run.uid", 64)
-    if not is_sensor_name(uid):  # it names a folder in the store
-        raise UsageError(f"work order: run.uid is {shown(uid)}: wanted a Kubernetes UID")
+    uid = _uid(run["uid"], "run.uid")
     created = a_text(run["created"], "run.created")
     checked("run.created", lambda: utc_time(created))
     return Run(a_text(run["name"], "run.name"), a_text(run["namespace"], "run.namespace", 63), uid, created)
+
+
+def _uid(value: Any, field: str) -> str:
+    uid = a_text(value, field, 64)
+    if not is_sensor_name(uid):  # it names a folder in the store
+        raise UsageError(f"work order: {field} is {shown(uid)}: wanted a Kubernetes UID")
+    return uid
 
 
 def _window(value: Any) -> Window:

@@ -22,7 +22,7 @@ from scorer.outcomes import Told, held, in_order, outcome_paths
 from scorer.outputs import Outputs
 from scorer.publish.results import Result, decisions_of, from_prediction, read_results, results, totals
 from scorer.publish.tables import anomalies_table, results_table
-from scorer.publish.whole import of_correction, whole
+from scorer.publish.whole import makes_whole, whole
 from scorer.shard_index import look
 from scorer.storage import NotFoundError, TooLargeError, UnavailableError
 from scorer.window import utc_text
@@ -66,7 +66,7 @@ def publish_results(
     about = _about(order, decisions, found)
     kept = whole(store, success_path(order), about) if order.part else {}
     success = success_path(order) if decisions.complete else None
-    if success and not kept and order.part and of_correction(order.run.name):
+    if success and order.part and not kept and not makes_whole(store, order, about, manifest_path):
         log.warning(f"{success} is not written: no run of all the window's sensors has left one")
         success = None
     manifest = {
@@ -169,6 +169,7 @@ def _about(order: WorkOrder, decisions: Decisions, found: Sequence[Result]) -> J
         "rows": sums.rows._asdict(),
         "anomalies": sums.anomalies,
         **({"part": True} if order.part else {}),
+        **({"rest": order.rest} if order.rest else {}),
     }
 
 

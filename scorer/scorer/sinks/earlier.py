@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 * 1024 * 1024
 """Of a file of anomalies."""
 _AGAIN = re.compile(r"(.+)-c([1-9][0-9]{0,8})", re.ASCII)
-"""The name of a run for a window's corrected readings, and which correction it is."""
+"""The name of a schedule's run for corrected readings: its window's own run, and which correction it is."""
 _COLUMNS = (
     *("sensor", "anomalies", "first_anomaly", "last_anomaly", "extreme_score", "threshold"),
     "model_version",
@@ -89,28 +89,30 @@ class Earlier:
         return found
 
 
-def corrected(run: str) -> tuple[str, int] | None:
+def _corrected(run: str) -> tuple[str, int] | None:
     """The run whose window this one scores again as its readings were corrected, and for which time."""
     named = _AGAIN.fullmatch(run)
     return (named[1], int(named[2])) if named else None
 
 
 def found_before(
-    store: Store, run: str, span: Window, delivered: Callable[[str], bool], log: Log
+    store: Store, order: WorkOrder, delivered: Callable[[str], bool], log: Log
 ) -> frozenset[str]:
     """Digests of what the window's runs before this correction have told the sink. Raises StorageError.
 
-    Of those only that, by their UID, have `delivered` all that it was to hear: of others nobody says which
-    sensors it has not heard of, and what is sent again has the same id.
+    Only a run of some sensors is one; which runs were before it, their names say. Of those only that, by
+    their UID, have `delivered` all that it was to hear: of others nobody says which sensors it has not heard
+    of, and what is sent again has the same id.
     """
-    about = corrected(run)
+    about = _corrected(order.run.name) if order.part else None
     if about is None:
         return frozenset()
+    span = order.window
     first, number = about
     digests: set[str] = set()
     for entry in store.list(day_folder("anomalies", span)):
         name = entry.path.rpartition("/")[2].removesuffix(".parquet")
-        other = corrected(name)
+        other = _corrected(name)
         if name != first and not (other and other[0] == first and other[1] < number):
             continue
         try:

@@ -175,13 +175,7 @@ class _Delivery:
         run, sink = self._run, self._sink
         order = run.order
         origin = Origin(order.run.namespace, order.run.name, order.schedule, order.window)
-        told = found_before(
-            run.store,
-            order.run.name,
-            order.window,
-            lambda uid: all_delivered(run.store, uid, sink.name),
-            run.log,
-        )
+        told = found_before(run.store, order, lambda uid: all_delivered(run.store, uid, sink.name), run.log)
 
         def before(sensor: str, span: Window) -> bool:
             try:

@@ -268,6 +268,14 @@ def test_a_run_of_corrected_sensors_that_finds_none_is_complete() -> None:
     assert of_api(to_api(status)) == status
 
 
+def test_its_sinks_had_nothing_to_hear() -> None:
+    of = TABLE | {"only": {"path": "changed.csv"}}
+    run = begun(sensors=of)
+    run = replace(run, spec=replace(spec_of(run), sinks=("ops",)))
+    status = decide(run, jobs=seen(has_prepared(total=0))).status
+    assert why(status, "AnomaliesDelivered") == "NothingToSend"
+
+
 def test_a_run_of_all_sensors_that_finds_none_is_not() -> None:
     status = decide(begun(), jobs=seen(has_prepared(total=0))).status
     assert why(status, "Failed") == "PrepareFailed"

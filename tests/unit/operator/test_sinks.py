@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from scoring_operator.chunks import SensorSet
 from scoring_operator.contract import Sent
-from scoring_operator.decision import Decision, Observed
+from scoring_operator.decision import Decision, Observation, Observed, Unusable
 from scoring_operator.events import events_between
 from scoring_operator.jobs import Means, publish_job, scoring_job
 from scoring_operator.metrics import Metrics
@@ -17,14 +18,18 @@ from scoring_operator.metrics.bounds import Bounds
 from scoring_operator.publishing import delivered
 from scoring_operator.reconcile import reconcile
 from scoring_operator.resource import Run, parse_run
+from scoring_operator.spec import Spec
+from scoring_operator.status import Verdict
 from scoring_operator.status_json import of_api, to_api
 from unit.operator.given import (
     NOW,
     Json,
+    a_failed_pod,
     a_publish_job,
     a_run,
     chunks_of,
     has_published,
+    pinned,
     publishing,
     run_body,
     seen,
@@ -49,6 +54,9 @@ SINKS: Json = {
 }
 SETTINGS = settings(sinks=SINKS)
 ABC = sensors()
+OVER = Verdict("Failed", "TooManyFailedSensors", "1 failed")
+KILLED = a_publish_job(state="Failed", finished=NOW, attempts=1)
+UNPUBLISHED = Observation(KILLED, (a_failed_pod(KILLED, 137, exit_reason="OOMKilled"),))
 
 
 def decide(run: Run, **observed: Any) -> Decision:
@@ -177,6 +185,35 @@ def test_a_run_without_sinks_has_no_such_condition() -> None:
         "AnomaliesDelivered"
         not in decide(a_run(publishing(ABC)), jobs=seen(has_published())).status.conditions
     )
+
+
+@pytest.mark.parametrize(
+    ("run", "observed", "reason"),
+    [
+        (a_run(sinks=["unheard"]), {}, "UnknownSink"),
+        (a_run(sinks=["ops"]), {"sensors": Unusable("no list")}, "InvalidSensors"),
+        (a_run(pinned(ABC), sinks=["ops"]), {"rejected": "quota"}, "JobRejected"),
+        (a_run(publishing(ABC), sinks=["ops"]), {"jobs": seen(UNPUBLISHED)}, "PublishFailed"),
+        (a_run(publishing(ABC, OVER), sinks=["ops"]), {"jobs": seen(UNPUBLISHED)}, "TooManyFailedSensors"),
+    ],
+)
+def test_a_run_that_was_not_published_says_that_nobody_was_told(
+    run: Run, observed: Json, reason: str
+) -> None:
+    status = decide(run, **observed).status
+    assert status.conditions["Failed"].reason == reason
+    told = status.conditions["AnomaliesDelivered"]
+    assert (told.status, told.reason, told.since) == (False, "NotPublished", NOW)
+    assert reason in told.message
+    assert of_api(to_api(status)) == status
+    assert (
+        "AnomaliesDelivered"
+        not in decide(replace(run, spec=without_sinks(run)), **observed).status.conditions
+    )
+
+
+def without_sinks(run: Run) -> Spec:
+    return replace(spec_of(run), sinks=())
 
 
 def test_what_became_of_them_is_counted_by_known_sinks() -> None:

@@ -7,13 +7,14 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from delivering import OWN, SHARED, Run, claim, rows
+from delivering import OWN, SHARED, SPAN, Run, claim, rows
 from scorer.clock import Stopwatch
 from scorer.contract import Decision, Exit, Header, Rows
 from scorer.contract.publishing import Decisions, Failure, Sample
@@ -144,10 +145,10 @@ def test_an_incomplete_run_has_all_but_success_and_removes_nothing(store: Memory
     assert manifest["counts"] == {"Scored": 1, "Skipped": 0, "Failed": 0, "Undecided": 2, "Unknown": 1}
 
 
-def of_some(store: Store, minute: int, name: str = "hourly-c1") -> Run:
-    """A run of the one sensor that was corrected."""
+def of_some(store: Store, minute: int, name: str = "hourly-c1", rest: str = "") -> Run:
+    """A run of the one sensor that was corrected, or that another run has left undone."""
     run = Run(store, OWN, {"a": "corrected"}, minute, name=name)
-    run.order = run.order._replace(part=True)
+    run.order = run.order._replace(part=True, rest=rest)
     return run
 
 
@@ -188,13 +189,14 @@ def test_all_of_a_window_s_anomalies_stay_beside_those_of_some_sensors(store: Me
 def test_without_a_run_of_all_there_is_nothing_to_keep(store: MemoryStore, there: bytes | None) -> None:
     if there is not None:
         store.put(SUCCESS, there)
-    of_some(store, 2, "rerun").publish()
+    of_some(store, 2, rest="run-01").publish()
     success = read(store, SUCCESS)
-    assert ("whole" in success, success["part"]) == (False, True)
+    assert ("whole" in success, success["part"], success["rest"]) == (False, True, "run-01")
 
 
-def test_corrected_sensors_make_no_window_complete_that_was_not(store: MemoryStore) -> None:
-    published = of_some(store, 2).publish()
+@pytest.mark.parametrize("name", ["hourly-c1", "by-hand"])
+def test_some_sensors_make_no_window_complete_that_was_not(store: MemoryStore, name: str) -> None:
+    published = of_some(store, 2, name).publish()
     assert published.success is None
     manifest = read(store, published.manifest)
     assert (manifest["success"], manifest["part"]) == (None, True)
@@ -203,11 +205,43 @@ def test_corrected_sensors_make_no_window_complete_that_was_not(store: MemorySto
 
 
 def test_a_run_of_some_sensors_is_never_taken_for_one_of_all(store: MemoryStore) -> None:
-    of_some(store, 2, "rerun").publish()
-    of_some(store, 3, "another").publish()
+    of_some(store, 2, rest="run-01").publish()
+    of_some(store, 3, rest="run-02").publish()
     assert "whole" not in read(store, SUCCESS)
     assert of_some(store, 4).publish().success is None
     assert read(store, SUCCESS)["run"]["uid"] == "run-03"
+
+
+def left_undone(store: Store, minute: int, **changes: Any) -> None:
+    """Publishes a run that was stopped early."""
+    run = some(store, minute=minute)
+    run.order = run.order._replace(**changes)
+    run.publish(decided(4, complete=False, undecided=[0]))
+
+
+EARLIER = Window(SPAN.start - timedelta(hours=1), SPAN.end - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("first", "whole"),
+    [
+        ({}, True),
+        ({"part": True}, False),
+        ({"part": True, "rest": "run-00"}, True),
+        ({"part": True, "rest": "run-01"}, False),
+        ({"part": True, "rest": "../run-00"}, False),
+        ({"window": EARLIER}, False),
+        ({"output": OWN._replace(path="elsewhere/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet")}, False),
+    ],
+)
+def test_the_rest_of_a_run_makes_whole_only_what_that_run_was_of(
+    store: MemoryStore, first: dict[str, Any], whole: bool
+) -> None:
+    left_undone(store, 0)
+    left_undone(store, 1, **first)
+    published = of_some(store, 2, rest="run-01").publish()
+    assert published.success == (SUCCESS if whole else None)
+    assert verify(store, "run-02").holds
 
 
 @pytest.mark.parametrize("first", [1, 2])

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from loaded import TELLING, dear, modules_in
 from scorer.contract import Exit
 from scorer.storage import open_store
 from scorer.verify import verify
@@ -21,32 +22,6 @@ from webhook import Webhook
 
 SHARDED = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/part-{shard}.parquet", "layout": "Sharded", "shards": 2}
 OWN = {"path": "p/{yyyy}/{MM}/{dd}/{HH}/{sensor}.parquet"}
-# What may never be on the way of a pod (`test_pod` says why).
-DEAR = (
-    *(
-        "sklearn",
-        "pandas",
-        "scipy",
-        "matplotlib",
-        "pyarrow.dataset",
-        "pyarrow.compute",
-        "pyarrow.fs",
-        "azure",
-    ),
-    *("http.client", "ssl", "asyncio", "concurrent.futures", "argparse"),
-)
-TELLING = """
-import json, os, sys
-leave = os._exit
-def telling(code):
-    with open(os.environ["MODULES"], "w") as file:
-        json.dump(sorted(sys.modules), file)
-    leave(code)
-os._exit = telling
-sys.argv[0] = "scorer"
-import runpy
-runpy.run_module("scorer", run_name="__main__")
-"""
 HANGING = """
 import sys, time
 from scorer.settings import before_libraries
@@ -96,7 +71,7 @@ class Pods:
         return found
 
     def modules(self) -> list[str]:
-        return json.loads((self.folder / "modules").read_bytes())  # type: ignore[no-any-return]
+        return modules_in(self.folder / "modules")
 
 
 @pytest.fixture
@@ -111,9 +86,9 @@ def test_two_packs_and_then_the_stage_that_publishes_them(pods: Pods, output: di
         put_sensor(pods.store, name, faults={7: 99.0})
     for chunk, pack in enumerate((names[:3], names[3:])):
         assert pods.run(work(pack, output=output, chunk=chunk)) == Exit.OK
-        assert [name for name in pods.modules() if name.startswith(DEAR)] == []
+        assert dear(pods.modules()) == []
     assert pods.run(pods.publishing(work(names, output=output))) == Exit.OK
-    assert [name for name in pods.modules() if name.startswith(DEAR)] == []
+    assert dear(pods.modules()) == []
     message = pods.message()
     assert (message["final"], message["stage"], message["run"]) == (True, "Publish", RUN_UID)
     assert message["success"] == "p/2026/01/01/12/_SUCCESS"

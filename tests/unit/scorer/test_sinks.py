@@ -353,8 +353,16 @@ def test_a_correction_tells_only_what_has_changed() -> None:
     Run(store, OWN, {"a": "x", "b": "y", "c": "x"}, minute=2, name="hourly-20260101t1300z-c1").publish()
     sink = Double()
     last = Run(store, OWN, {"a": "x", "b": "z", "c": "x"}, minute=3, name="hourly-20260101t1300z-c2")
+    last.order = last.order._replace(part=True)
     assert send(last, sink) == {"delivered": 1, "skipped": 2}
     assert sink.sensors() == ["b"]
+
+
+def test_a_name_makes_no_correction() -> None:
+    store, sink = MemoryStore(), Double()
+    send(a_run(store, name="nightly"), Double())
+    send(Run(store, OWN, dict.fromkeys("abc", "x"), minute=2, name="nightly-c1"), sink)
+    assert sink.sensors() == ["a", "b", "c"]
 
 
 def test_routes_lead_by_group_and_owner() -> None:
@@ -517,6 +525,7 @@ def test_a_correction_tells_what_nobody_was_told(answer: Answer, sensors: str) -
     store, sink = MemoryStore(), Double()
     send(a_run(store, name="hourly-20260101t1300z"), Double([answer]))
     again = Run(store, OWN, dict.fromkeys("abc", "x"), minute=2, name="hourly-20260101t1300z-c1")
+    again.order = again.order._replace(part=True)
     send(again, sink)
     assert "".join(sink.sensors()) == sensors
 
