@@ -53,7 +53,8 @@ from scoring_operator.view import View
 log = logging.getLogger(__name__)
 
 AT_ONCE = 10  # requests in flight for one run; one core gains nothing by more, and each takes 256 KiB
-# A run waits no longer for the operator's pace, but comes again: its status must be written meanwhile.
+# A run never waits for the operator's pace: a worker that did could write no status. It comes again after
+# this time at the earliest, within which the pace saves up what it lets through, so none of it is lost.
 PACE_SECONDS = 0.5
 CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid"
 
@@ -62,8 +63,9 @@ CONTROLLER_UID_LABEL = "batch.kubernetes.io/controller-uid"
 class Done:
     """How the actions went. `error` is temporary: they are decided anew after a while.
 
-    `why` is the answer to `AskWhy`; `checked`: `KeepPinned` was done.
-    `late`: some were not begun, for the sake of the operator's pace.
+    `why` is the answer to `AskWhy`; `checked`: `KeepPinned` was done; `tried`: what the run needs was asked
+    of the API, so that `trouble` is its word on it. `late`: some were not begun, for the sake of the
+    operator's pace, and are to be decided anew soon.
     """
 
     rejected: str = ""
@@ -71,6 +73,7 @@ class Done:
     trouble: Trouble | None = None
     error: ApiError | None = None
     checked: bool = False
+    tried: bool = False
     late: bool = False
 
 
@@ -90,7 +93,7 @@ class Actor:
 
         async def one(action: Action) -> None:
             async with slots:
-                if done.error is not None or done.rejected or done.late:
+                if done.error is not None or done.rejected:
                     return
                 try:
                     await self._do(run, action, done)
@@ -100,37 +103,38 @@ class Actor:
         await asyncio.gather(*(one(action) for action in actions))
         return done
 
+    def _paced(self, done: Done) -> bool:
+        """Whether the operator's pace lets a write through now; when one is late, so are all after it.
+
+        Reads need no leave of it: what they find is what the status waits for.
+        """
+        done.late = done.late or not self._bucket.take()
+        return not done.late
+
     async def _do(self, run: Run, action: Action, done: Done) -> None:
         match action:
-            case CreateJob(chunk, incarnation):
-                if not await self._bucket.take(PACE_SECONDS):
-                    done.late = True
-                    return
+            case CreateJob(chunk, incarnation) if self._paced(done):
                 spec, means = self._means(run)
                 await self._create(run, scoring_job(run, spec, means, chunk, incarnation), done)
-            case Prepare():
+            case Prepare() if self._paced(done):
                 await self._prepare(run, action, done)
                 done.checked = True
-            case Publish():
+            case Publish() if self._paced(done):
                 await self._publish(run, action, done)
-            case KeepPinned():
-                await self._keep_pinned(run, action)
-                done.checked = True
-            case DeleteJob(job):
-                if not await self._bucket.take(PACE_SECONDS):
-                    done.late = True
-                    return
+            case DeleteJob(job) if self._paced(done):
                 await self._cluster.delete(JOBS, job.namespace, job.name, job.uid)
                 self._view.put_job(replace(job, terminating=True))
+            case DeleteRun() if self._paced(done):
+                log.info("run %s/%s: its time to live is over: deleting it", run.namespace, run.name)
+                await self._cluster.delete(RUNS, run.namespace, run.name, run.uid)
+            case KeepPinned():
+                done.checked = await self._keep_pinned(run, action, done)
             case ReadPods(job):
                 for pod in filter(None, map(pod_record, await self._pods(job))):
                     self._view.put_pod(pod)
                 self._view.mark_pods_read(job)
             case AskWhy(job):
                 done.why = why_waiting(await self._pods(job)) or await self._why_no_pod(job)
-            case DeleteRun():
-                log.info("run %s/%s: its time to live is over: deleting it", run.namespace, run.name)
-                await self._cluster.delete(RUNS, run.namespace, run.name, run.uid)
             case PinSensors():
                 raise AssertionError("PinSensors is done before a decision's other actions")
 
@@ -189,21 +193,27 @@ class Actor:
         spec, means = self._means(run)
         wanted = preparation(spec, action.sensors, action.until)
         job = prepare_job(run, spec, means, wanted, action.incarnation)
-        if wanted.left is None or await self._pinned(run, left_config_map(run, wanted.left), done):
-            await self._bucket.take()
+        if wanted.left is None:
+            await self._create(run, job, done)
+        elif await self._pinned(run, left_config_map(run, wanted.left), done):
+            self._bucket.urgent()
             await self._create(run, job, done)
 
     async def _publish(self, run: Run, action: Publish, done: Done) -> None:
         spec, means = self._means(run)
         job = publish_job(run, spec, means, action.chunks.sensors, action.incarnation)
         if await self._pinned(run, decisions_config_map(run, action.decisions), done):
-            await self._bucket.take()
+            self._bucket.urgent()
             await self._create(run, job, done)
 
     async def _pinned(self, run: Run, config_map: Json, done: Done) -> bool:
-        """Pin what a Job is to read, before the Job: it may be there from before. False if it never will."""
+        """Pin what a Job is to read, before the Job: it may be there from before. False if it never will.
+
+        The Job then follows at once: one that came again for it would first find out that this is there, and
+        of many runs that is all that the pace let any of them do.
+        """
         name = config_map["metadata"]["name"]
-        await self._bucket.take()
+        done.tried = True
         try:
             await self._cluster.create(CONFIG_MAPS, run.namespace, config_map)
         except ApiError as error:
@@ -216,8 +226,11 @@ class Actor:
             await self._ours(run, CONFIG_MAPS, name, error, done)
         return True
 
-    async def _keep_pinned(self, run: Run, action: KeepPinned) -> None:
-        """Make again what somebody has deleted. What has its name by now is said when it is read."""
+    async def _keep_pinned(self, run: Run, action: KeepPinned, done: Done) -> bool:
+        """Make again what somebody has deleted; False if that is late.
+
+        What has its name by now is said when it is read.
+        """
         sensors = action.chunks.sensors
         wanted = [sensors_config_map(run, sensors)] if isinstance(sensors, SensorSet) else []
         if action.decisions is not None:
@@ -225,12 +238,15 @@ class Actor:
         for manifest in wanted:
             name = manifest["metadata"]["name"]
             if await self._cluster.get(CONFIG_MAPS, run.namespace, name) is None:
+                if not self._paced(done):
+                    return False
                 log.warning("run %s/%s: ConfigMap %s is gone: making it again", *run.key, name)
-                await self._bucket.take()
                 await self._cluster.create(CONFIG_MAPS, run.namespace, manifest)
+        return True
 
     async def _create(self, run: Run, manifest: Json, done: Done) -> None:
         name = manifest["metadata"]["name"]
+        done.tried = True
         try:
             made = await self._cluster.create(JOBS, run.namespace, manifest)
         except ApiError as error:

@@ -34,6 +34,8 @@ READ_BUFFER = 2**21  # bytes: the longest line of a watch, an object of 1.5 MiB
 GATHER_SECONDS = 0.1  # of a watch's events; half of what the queue waits before it looks at a run
 LOGIN_PAUSE_SECONDS = 5.0  # a refused login is not tried again sooner, whoever asks
 TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+VERBS = {"POST": "create", "PUT": "update"}
+"""As RBAC calls them, in metrics and messages; the other methods have the same name there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ class Cluster:
         body: Any = None,
         verb: str = "",
     ) -> Json:
-        verb = verb or method.lower()
+        verb = verb or VERBS.get(method, method.lower())
         for attempt in range(2):
             timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
             try:

@@ -62,7 +62,6 @@ class _Memory:
     trouble: Trouble | None = None
     why: str = ""  # no pod starts
     standstill: Standstill = field(default_factory=Standstill)
-    stopped: frozenset[str] = frozenset()  # UIDs of Jobs deleted, once their cost is in the status
     checked: float = float("-inf")  # what is pinned was looked for, by the monotonic clock
     written: float = float("-inf")  # when its status was, by the monotonic clock
     failures: int = 0  # of actions, in a row
@@ -176,7 +175,7 @@ class Controller:
         memory = self._memories.setdefault(run.uid, _Memory())
         decision = self._decide(run, memory)
         if PinSensors() in decision.actions and isinstance(run.spec, Spec):
-            memory.sensors = await pin(self._cluster, run, run.spec)
+            memory.sensors = await pin(self._cluster, self._bucket, run, run.spec)
             decision = self._decide(run, memory)
             if isinstance(memory.sensors, Missing):
                 memory.sensors = None  # look again next time
@@ -186,11 +185,11 @@ class Controller:
         begins = decision.status.begun and not run.status.begun
         (self._beginning.add if begins else self._beginning.discard)(run.uid)
         try:
-            await self._carry_out(run, memory, decision, creates)
+            await self._carry_out(run, memory, decision)
         finally:
             self._reserved[run.namespace] -= creates
 
-    async def _carry_out(self, run: Run, memory: _Memory, decision: Decision, creates: int) -> None:
+    async def _carry_out(self, run: Run, memory: _Memory, decision: Decision) -> None:
         wait = None  # until the status is to be written
         if decision.status != run.status:
             wait = self._patience(run, memory, decision)
@@ -198,14 +197,14 @@ class Controller:
                 return
         after = earliest(decision.after, wait if wait is None or wait > 0 else None)
         done = await self._actor.act(replace(run, status=decision.status), decision.actions)
-        self._remember(run, memory, done, creates)
+        self._remember(run, memory, done)
         if done.checked:
             memory.checked = self._clock()
         if done.error is not None:
             pause = self._pause(memory, done.error)
             log.warning("run %s/%s: %s; again in %.0f s", run.namespace, run.name, done.error, pause)
             after = earliest(after, pause)
-        elif creates:
+        elif done.tried:
             memory.failures = 0
         (self._late.add if done.late else self._late.discard)(run.key)
         if done.late:
@@ -242,7 +241,6 @@ class Controller:
             rejected=memory.rejected,
             trouble=memory.trouble or memory.standstill.trouble,
             why=memory.why,
-            stopped=memory.stopped,
             unchecked=self._clock() - memory.checked >= self._settings.timing.resync_seconds,
         )
         return reconcile(run, observed, self._settings, self._now())
@@ -260,7 +258,7 @@ class Controller:
         Sooner when there is much to tell: then a write is little beside the writes that the Jobs were.
         """
         wanted = decision.status
-        if _steps(run.status) != _steps(wanted) or run.status.cost.estimated != wanted.cost.estimated:
+        if _steps(run.status) != _steps(wanted):
             return 0.0
         pause = self._settings.timing.status_seconds * (1 if len(decision.recorded) >= MUCH_TO_TELL else 3)
         return memory.written + pause - self._clock()
@@ -277,7 +275,6 @@ class Controller:
             return False
         self._beginning.discard(run.uid)
         memory.written = self._clock()
-        memory.stopped |= decision.stopped
         if decision.status.stage != run.status.stage:
             memory.rejected = ""  # that was of the stage before
         written = self._parsed(body)
@@ -314,16 +311,17 @@ class Controller:
         """Events are a courtesy: one that cannot be posted is logged and not missed."""
         for event in events_between(run.status, status):
             log.info("run %s/%s: %s: %s", run.namespace, run.name, event.reason, event.message)
+            self._bucket.urgent()
             try:
                 await self._cluster.create(EVENTS, run.namespace, event_manifest(run, event, self._now()))
             except ApiError as error:
                 log.warning("run %s/%s: Event %s: %s", run.namespace, run.name, event.reason, error)
 
-    def _remember(self, run: Run, memory: _Memory, done: Done, creates: int) -> None:
+    def _remember(self, run: Run, memory: _Memory, done: Done) -> None:
         before = (memory.rejected, memory.trouble, memory.why)
         memory.rejected = clean(done.rejected, 800) or memory.rejected
         memory.why = done.why
-        if creates:
+        if done.tried:
             memory.trouble = done.trouble
         if (memory.rejected, memory.trouble, memory.why) != before:
             self.queue.add(run.key)
@@ -347,7 +345,7 @@ class Controller:
 def _steps(status: Status) -> tuple[object, ...]:
     """What has to stand in the written status before anything that follows from it is done."""
     again = status.incarnations, status.prepare_incarnation, status.publish_incarnation
-    return status.phase, status.stage, status.pinned, *again
+    return status.phase, status.stage, status.pinned, status.stopping, *again
 
 
 def _number(version: str) -> int:

@@ -79,7 +79,6 @@ class Observed:
     trouble: Trouble | None = None
     why: str = ""
     unchecked: bool = False
-    stopped: frozenset[str] = frozenset()  # UIDs of Jobs whose deletion is in the cost already
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,5 +176,4 @@ class Decision:
     prepared: PrepareOutcome | None = None
     published: PublishOutcome | None = None
     notes: tuple[str, ...] = ()  # for the log
-    stopped: frozenset[str] = frozenset()  # UIDs of Jobs whose deletion the status newly counts
     after: float | None = None

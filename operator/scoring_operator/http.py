@@ -8,6 +8,7 @@ from scoring_operator.health import Health
 from scoring_operator.metrics import Metrics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+SHUTDOWN_SECONDS = 1.0  # for answers that are under way when the operator ends
 
 
 async def serve(port: int, metrics: Metrics, health: Health) -> tuple[web.AppRunner, int]:
@@ -28,7 +29,7 @@ async def serve(port: int, metrics: Metrics, health: Health) -> tuple[web.AppRun
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/readyz", show_ready)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     site = web.TCPSite(runner, host=None if port else "127.0.0.1", port=port)
     await site.start()

@@ -23,6 +23,7 @@ from scoring_operator.settings import LeaseSettings
 log = logging.getLogger(__name__)
 
 RENEWALS = 3  # tries within the duration
+RELEASE_SECONDS = 1.0  # for letting go of it at the end
 ACTS_FOR = 2 / 3  # of the duration after a renewal: the rest is for what is on its way, and for clocks' drift
 
 
@@ -99,7 +100,7 @@ class Lease:
         if self._ours is None or not self.held:
             return
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(RELEASE_SECONDS):
                 await self._write(self._ours, holder="")
         except (ApiError, TimeoutError) as error:
             log.warning("%s is not released: %s", self._place, error)

@@ -28,14 +28,16 @@ from scoring_operator.jobs import (
 )
 from scoring_operator.preparing import stored_chunks
 from scoring_operator.publishing import left_by
+from scoring_operator.ratelimit import TokenBucket
 from scoring_operator.resource import ResourceError, Run, parse_run
 from scoring_operator.spec import SensorSource, Spec
 from scoring_operator.status import PREPARE
 
 
-async def pin(cluster: Cluster, run: Run, spec: Spec) -> Sensors:
+async def pin(cluster: Cluster, bucket: TokenBucket, run: Run, spec: Spec) -> Sensors:
     """The run's sensors, pinned and divided; or that they are in the store, where only a pod can find them.
 
+    It never waits for the operator's pace: what the run's status says waits for it.
     Raises `ApiError` where trying again may help.
     """
     if spec.sensors.in_store:
@@ -45,7 +47,7 @@ async def pin(cluster: Cluster, run: Run, spec: Spec) -> Sensors:
         if left is not None and _owned(left, run.uid):
             return _of_left(spec, left)
     try:
-        sensors = await _pinned(cluster, run, spec)
+        sensors = await _pinned(cluster, bucket, run, spec)
         if not isinstance(sensors, SensorSet):
             return sensors
         return divide(sensors, spec.output, spec.sensors_per_job)
@@ -53,7 +55,9 @@ async def pin(cluster: Cluster, run: Run, spec: Spec) -> Sensors:
         return Unusable(str(error))
 
 
-async def _pinned(cluster: Cluster, run: Run, spec: Spec) -> SensorSet | InStore | Missing | Unusable:
+async def _pinned(
+    cluster: Cluster, bucket: TokenBucket, run: Run, spec: Spec
+) -> SensorSet | InStore | Missing | Unusable:
     if run.status.pinned:  # an operator before us has made the copy
         copy = await cluster.get(CONFIG_MAPS, run.namespace, run.status.pinned.config_map)
         if copy is not None:
@@ -67,6 +71,7 @@ async def _pinned(cluster: Cluster, run: Run, spec: Spec) -> SensorSet | InStore
         return Unusable(
             f"ConfigMap {run.status.pinned.config_map} is gone, and its source is another list by now"
         )
+    bucket.urgent()
     try:
         await cluster.create(CONFIG_MAPS, run.namespace, sensors_config_map(run, sensors))
     except ApiError as error:

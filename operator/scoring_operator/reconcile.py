@@ -34,7 +34,8 @@ from scoring_operator.scoring import score
 from scoring_operator.settings import Settings
 from scoring_operator.spec import Spec
 from scoring_operator.status import PREPARE, PUBLISH, SCORE, Pinned, Status
-from scoring_operator.tally import count_stopped, estimate_nodes
+from scoring_operator.stopping import count_stopped
+from scoring_operator.tally import estimate_nodes
 from scoring_operator.turns import Forbidden, Waits, replaced_by, turn
 
 

@@ -55,6 +55,11 @@ class JobRecord:
     cpu_milli: int = 0
 
     @property
+    def place(self) -> int:
+        """Its number among its stage's Jobs: 0 in the stages of one Job."""
+        return max(self.chunk, 0)
+
+    @property
     def unfinished(self) -> bool:
         """Whether it may still make pods."""
         return self.state == "Active"

@@ -26,6 +26,7 @@ from scoring_operator.publishing import close
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.spec import Spec
 from scoring_operator.status import Status
+from scoring_operator.stopping import to_stop
 from scoring_operator.tally import cost_of_lost, record
 from scoring_operator.unread import Unread, told, unread
 
@@ -42,7 +43,7 @@ def score(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> Decision
     status = replace(
         status,
         active_jobs=len(found.active),
-        cost=status.cost + cost_of_lost(found.unreadable, price),
+        cost=status.cost + cost_of_lost(status, found.unreadable, price),
         incarnations={number: n for number, n in incarnations.items() if number not in status.done},
     )
     status = with_pending(at, spec, status, found.waiting, moved=bool(found.outcomes))
@@ -53,8 +54,8 @@ def score(at: Situation, spec: Spec, status: Status, chunks: Chunks) -> Decision
 def _next(at: Situation, spec: Spec, status: Status, chunks: Chunks, found: _Findings) -> Decision:
     """End, stop or start."""
     all_decided = status.decided >= status.total
-    if spec.suspend and not all_decided and not at.observed.rejected:
-        stops = [DeleteJob(job) for job in found.waiting]
+    stops = to_stop(at, spec, found.waiting)
+    if stops is not None and not all_decided and not at.observed.rejected:
         return Decision(suspended(at, status), (*_tidy(found), *stops), after=found.wait)
     # Of a chunk that is taken an outcome may still come, but not if it would have to be made again for it.
     end = verdict(at, spec, status, going_on=bool(found.taken))

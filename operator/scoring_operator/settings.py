@@ -137,9 +137,8 @@ class Limits:
     # over all runs: about what the Job controller and a scheduler carry without lag
     unfinished_jobs: int = 2000
     unfinished_jobs_per_namespace: int = 2000  # one team's runs need not take all of that
-    writes_per_second: int = (
-        50  # creates and deletes: above the Job controller's own pace, below API fairness limits
-    )
+    # above the Job controller's own pace, below API fairness limits; see `ratelimit` for what waits
+    writes_per_second: int = 50
     # how often a chunk's pods may be taken away (drained, reclaimed, lost nodes) before it is given up: each
     # costs up to an attempt's time, and what comes and goes that fast does not get better by waiting
     disruptions_per_chunk: int = 10

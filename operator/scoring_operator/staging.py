@@ -22,6 +22,7 @@ from scoring_operator.phases import suspended
 from scoring_operator.records import JobRecord, PodRecord
 from scoring_operator.spec import Spec
 from scoring_operator.status import Cost, Status
+from scoring_operator.stopping import to_stop
 from scoring_operator.tally import cost_of_lost
 from scoring_operator.unread import Unread, told, unread
 
@@ -90,8 +91,8 @@ def follow(
     status = replace(status, active_jobs=int(seen is not None and seen.job.unfinished))
     if seen is not None and not seen.job.unfinished:
         return _finished(at, spec, status, stage, seen, strays)
-    if spec.suspend:
-        own = (DeleteJob(seen.job),) if seen is not None and not seen.job.terminating else ()
+    own = to_stop(at, spec, [seen.job] if seen is not None else ())
+    if own is not None:
         return Decision(suspended(at, status), (*strays, *own))
     if stage.begun and at.observed.rejected:
         return GivenUp(
@@ -154,7 +155,7 @@ def _finished(
         return Decision(still(at, status), (*strays, ReadPods(seen.job)))
     notes = (*refused, told(seen, step))
     price = at.settings.runtimes[spec.runtime].cpu_hour_price
-    cost = cost_of_lost([(seen.job, seen.pods)], price)
+    cost = cost_of_lost(status, [(seen.job, seen.pods)], price)
     if step is Unread.LOST:
         return GivenUp("OutcomeLost", notes[-1], notes, cost)
     return Again(strays, notes, cost)

@@ -170,6 +170,7 @@ class Status:
     guard: Guard | None = None
     stopwatch: Stopwatch = Stopwatch()
     pending_since: datetime | None = None
+    stopping: RangeSet = field(default_factory=RangeSet)  # Jobs by place in their stage; see `stopping`
     cost: Cost = Cost()
     currency: str = ""
 
@@ -197,6 +198,10 @@ class Status:
     def ended(self) -> bool:
         """Whether the run is Complete or Failed, for ever."""
         return self.holds(COMPLETE_CONDITION) or self.holds(FAILED_CONDITION)
+
+    def stops(self, chunk: int) -> bool:
+        """Whether the chunk's Job, or that of a stage of one Job, is deleted and what it costs counted."""
+        return max(chunk, 0) in self.stopping
 
     def having(
         self, kind: str, status: bool, reason: str, message: str, now: datetime, generation: int

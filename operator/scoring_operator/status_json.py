@@ -62,6 +62,8 @@ def _stage_to_api(status: Status) -> Json:
         "running": _running_to_api(status.stopwatch),
         "cost": _cost_to_api(status.cost, status.currency),
     }
+    if status.stopping.spans:
+        body["stopping"] = status.stopping.text()
     if status.image:
         body["image"] = status.image
     if status.prepare_incarnation:
@@ -182,6 +184,7 @@ def of_api(body: Json) -> Status:
         guard=_guard_of_api(body.get("guard")),
         stopwatch=_running_of_api(body.get("running"), time_or_none(body.get("startTime"))),
         pending_since=time_or_none(body.get("pendingSince")),
+        stopping=RangeSet.parse(body.get("stopping", "")),
         cost=_cost_of_api(cost),
         currency=cost.get("currency", ""),
     )

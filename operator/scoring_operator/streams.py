@@ -62,17 +62,17 @@ class Stream(Generic[R]):
         self.heard = self.clock()  # last event, bookmark or list
         self._version = 0
         self._listed = self.clock()
+        self._pause = BACKOFF_FIRST  # after the next error
 
     async def run(self) -> None:
         """List, then watch, for ever: an error costs a pause, never the stream."""
-        pause = BACKOFF_FIRST
         while True:
             try:
                 if not self._version or self.clock() - self._listed > RELIST_SECONDS:
                     await self._list()
                 started = self.clock()
                 await self._watch()
-                pause = BACKOFF_FIRST
+                self._pause = BACKOFF_FIRST
                 # a server that closes at once must not be hammered
                 if self.clock() - started < BACKOFF_FIRST:
                     await asyncio.sleep(BACKOFF_FIRST)
@@ -81,9 +81,9 @@ class Stream(Generic[R]):
                     self._version = 0
                     log.info("watch of %s is too old: listing again", self.kind.plural)
                 else:
-                    log.warning("stream of %s: %s; again in %.0f s", self.kind.plural, error, pause)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
-                pause = min(BACKOFF_MOST, pause * 2)
+                    log.warning("stream of %s: %s; again in %.0f s", self.kind.plural, error, self._pause)
+                await asyncio.sleep(self._pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
+                self._pause = min(BACKOFF_MOST, self._pause * 2)
 
     async def _list(self) -> None:
         records: list[R] = []
@@ -107,6 +107,7 @@ class Stream(Generic[R]):
             body = event["object"]
             if event["type"] == "ERROR":
                 raise ApiError(body.get("code", 0), body.get("reason", ""), body.get("message", ""))
+            self._pause = BACKOFF_FIRST  # it works, however it ends: some proxies cut every watch
             self._version = version_of(body["metadata"]) or self._version
             if event["type"] != "BOOKMARK":
                 self._take(event["type"], body)

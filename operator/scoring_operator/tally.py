@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from scoring_operator.decision import Decision, DeleteJob, Situation
+from scoring_operator.decision import Decision, Situation
 from scoring_operator.histogram import Histogram
 from scoring_operator.outcomes import ChunkOutcome, PrepareOutcome, PublishOutcome, Usage, usage
-from scoring_operator.records import JobRecord, PodRecord
+from scoring_operator.records import PREPARES, PUBLISHES, JobRecord, PodRecord
 from scoring_operator.spec import Spec
 from scoring_operator.status import FAILURES_LIMIT, REASONS_LIMIT, SCORE, Cost, Failure, Status
 
@@ -29,7 +29,8 @@ def record(status: Status, outcomes: Iterable[ChunkOutcome], cpu_hour_price: Dec
         done.append(outcome.chunk.number)
         rows, anomalies = rows + outcome.rows, anomalies + outcome.anomalies
         retried += outcome.attempts > 1
-        cost += cost_of(outcome.usage, cpu_hour_price)
+        if not status.stops(outcome.chunk.number):
+            cost += cost_of(outcome.usage, cpu_hour_price)
         for stage, milliseconds in outcome.stages_ms.items():
             latency[stage] = latency.get(stage, Histogram()).observe(milliseconds)
         for index, (name, sensor) in enumerate(
@@ -63,7 +64,8 @@ def record(status: Status, outcomes: Iterable[ChunkOutcome], cpu_hour_price: Dec
 
 def record_prepared(status: Status, outcome: PrepareOutcome, cpu_hour_price: Decimal) -> Status:
     """With what the Job that prepares said and cost: it is looked at once, since the stage ends by it."""
-    status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
+    if not status.stops(PREPARES):
+        status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
     if outcome.message is None:
         return status
     took = status.latency.get("prepare", Histogram()).observe(outcome.message.total_ms)
@@ -72,7 +74,8 @@ def record_prepared(status: Status, outcome: PrepareOutcome, cpu_hour_price: Dec
 
 def record_published(status: Status, outcome: PublishOutcome, cpu_hour_price: Decimal) -> Status:
     """With what the Job that publishes said and cost: it is looked at once, since the run ends by it."""
-    status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
+    if not status.stops(PUBLISHES):
+        status = replace(status, cost=status.cost + cost_of(outcome.usage, cpu_hour_price))
     if outcome.message is None:
         return status
     took = status.latency.get("publish", Histogram()).observe(outcome.message.total_ms)
@@ -90,37 +93,12 @@ def cost_of(usage: Usage, cpu_hour_price: Decimal) -> Cost:
     return Cost(usage.pod_seconds, usage.cpu_ms, int(money))
 
 
-def cost_of_lost(found: Iterable[tuple[JobRecord, Iterable[PodRecord]]], cpu_hour_price: Decimal) -> Cost:
+def cost_of_lost(
+    status: Status, found: Iterable[tuple[JobRecord, Iterable[PodRecord]]], cpu_hour_price: Decimal
+) -> Cost:
     """What the pods of Jobs cost that are made again, since nothing could be read of them."""
-    return sum((cost_of(usage(job, pods), cpu_hour_price) for job, pods in found), Cost())
-
-
-def count_stopped(at: Situation, decision: Decision) -> Decision:
-    """With what the pods of Jobs cost that are to be deleted: nobody sees their end, so it is estimated.
-
-    Of a pod that runs it is the time since its Job was made, or since the pod before it ended, whose end was
-    seen. What the Job of a recorded chunk cost is counted with its outcome.
-    """
-    spec = at.run.spec
-    runtime = at.settings.runtimes.get(spec.runtime) if isinstance(spec, Spec) else None
-    jobs = [action.job for action in decision.actions if isinstance(action, DeleteJob)]
-    new = [job for job in jobs if job.uid not in at.observed.stopped]
-    if runtime is None or not new or at.run.status.ended or at.run.deleting:
-        return decision
-    cost = decision.status.cost
-    for job in new:
-        if job.chunk in decision.status.done:
-            continue
-        seen = at.observed.jobs.get((job.chunk, job.incarnation))
-        pods = seen.pods if seen is not None else ()
-        cost += cost_of(usage(job, pods), runtime.cpu_hour_price)
-        if job.runs:
-            since = max((job.created, *(pod.ended for pod in pods if pod.ended)))
-            seconds = max(0, int((at.now - since).total_seconds()))
-            guess = cost_of(Usage(seconds, seconds * job.cpu_milli), runtime.cpu_hour_price)
-            cost += replace(guess, estimated=seconds)
-    status = replace(decision.status, cost=cost)
-    return replace(decision, status=status, stopped=frozenset(job.uid for job in new))
+    new = ((job, pods) for job, pods in found if not status.stops(job.chunk))
+    return sum((cost_of(usage(job, pods), cpu_hour_price) for job, pods in new), Cost())
 
 
 def estimate_nodes(at: Situation, decision: Decision) -> Decision:

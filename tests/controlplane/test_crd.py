@@ -457,6 +457,7 @@ def test_nothing_of_the_status_is_pruned_or_refused(api: Api, runs: Runs) -> Non
         ),
         stopwatch=Stopwatch(2**40, now),
         pending_since=now,
+        stopping=RangeSet.of(range(0, 400, 2)),
         cost=Cost(2**50, 2**60, 2**62, 2**40, 2**40, 2**60),
         currency="EUR",
     )

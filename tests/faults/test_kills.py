@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import random
 import time
 from typing import Any
@@ -18,6 +19,7 @@ Json = dict[str, Any]
 RANDOM_KILLS = 20
 SEEDS = range(10)
 ENDED = ("Succeeded", "Failed")
+SOME_SECONDS = 5
 
 
 def killed_at(scene: Scene, name: str, write: int, *, accepted: bool) -> Json:
@@ -79,6 +81,44 @@ def test_it_is_killed_at_random(scene: Scene, seed: int) -> None:
         assert (found["counts"]["scored"], found["counts"]["jobs"]) == (30, 30)
         assert found["rows"] == {"read": 360, "scored": 270, "rejected": 60, "duplicate": 30}
         assert found["timed"]["total"] == 30
+
+
+@pytest.mark.timeout(600, func_only=True)
+def test_what_it_stops_is_counted_once_though_it_is_killed_meanwhile(scene: Scene) -> None:
+    fatal = "PATCH scoringruns/status"
+    fired: list[str] = []
+
+    def strike() -> None:
+        if not fired and scene.runs.phase() == "Suspended":
+            scene.kill()
+            fired.append(fatal)
+
+    scene.proxy.fault = lambda call: (
+        Fault(after=strike) if f"{call.method} {call.resource}" == fatal else PASS
+    )
+    scene.operator.start()
+    scene.begin()
+    with scene.pods(lambda _: None):
+        until("its pods run for a while", lambda: sum(runs_long(job) for job in scene.runs.jobs()) == 3)
+        scene.runs.patch({"suspend": True})
+        until("what they cost is written", lambda: fired)
+        assert len(scene.runs.jobs()) == 3
+        cost = scene.runs.get()["status"]["cost"]
+        assert cost["estimatedPodSeconds"] > 0
+        fatal = "DELETE jobs"
+        fired.clear()
+        scene.operator.start()
+        until("the first is deleted", lambda: fired)
+        scene.operator.start()
+        until("all are, and it is known", lambda: "stopping" not in scene.runs.get()["status"])
+        assert scene.runs.jobs() == []
+        assert scene.runs.get()["status"]["cost"] == cost
+
+
+def runs_long(job: Json) -> bool:
+    """Whether its pod has been running for some seconds: long enough to be seen, and to cost something."""
+    since = calendar.timegm(time.strptime(job["metadata"]["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ"))
+    return job["status"].get("ready") == 1 and time.time() - since > SOME_SECONDS
 
 
 def begin_many(scene: Scene, name: str) -> None:

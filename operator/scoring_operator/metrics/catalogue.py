@@ -14,7 +14,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 # Some of those in which a run's status counts; the last one is 30 minutes. As few as tell a pack that takes a
 # second from one that takes two, and a warm node from one that boots: each costs a series for every stage,
 # result and namespace.
-JOB_BUCKETS = (0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1800)
+JOB_BUCKETS = (0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 300, 600, 1800)
 RUN_BUCKETS = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
 LAG_BUCKETS = (0.5, 1, 2, 3, 5, 10, 30, 60, 300)
 RECONCILE_BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)

@@ -19,7 +19,7 @@ import yaml
 from scale.plane import TOLERATION, until
 
 TICKS = os.sysconf("SC_CLK_TCK")
-WRITES = ("post", "patch", "put", "delete")
+WRITES = ("create", "update", "patch", "delete")
 # One that is being profiled: its CPU time is not the operator's own then.
 PROFILE = os.environ.get("SENSORSCORE_BENCH_PROFILE", "")
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
-from scoring_operator.cluster import Cluster
+from scoring_operator.cluster import Cluster, Kind
 
 Json = dict[str, Any]
 Fault = Callable[[web.Request], web.Response | None]
@@ -43,6 +43,12 @@ class ApiDouble:
     def count(self, method: str, ending: str = "") -> int:
         """How many requests there were."""
         return sum(call[0] == method and call[1].endswith(ending) for call in self.calls)
+
+    def objects_of(self, kind: Kind, namespace: str = "scoring") -> list[Json]:
+        """All of a kind."""
+        return [
+            self.objects[path] for path in sorted(self.objects) if path.startswith(f"{kind.path(namespace)}/")
+        ]
 
     def put(self, path: str, body: Json, event: str = "MODIFIED") -> Json:
         """Store an object and tell who watches."""

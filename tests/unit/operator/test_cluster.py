@@ -8,7 +8,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from scoring_operator.cluster import CONFIG_MAPS, JOBS, PODS, RUNS, ApiError, Cluster
+from scoring_operator.cluster import CONFIG_MAPS, JOBS, LEASES, PODS, RUNS, ApiError, Cluster
 from unit.operator.api_double import ApiDouble, Json, serving, status
 
 JOB = "/apis/batch/v1/namespaces/scoring/jobs/one"
@@ -106,6 +106,31 @@ async def test_no_answer_is_an_error_of_its_own() -> None:
         with pytest.raises(ApiError, match="get configmaps: no answer: ClientConnector") as refused:
             await cluster.get(CONFIG_MAPS, "scoring", "x")
     assert (refused.value.code, refused.value.permanent) == (0, False)
+
+
+async def test_calls_are_counted_by_the_verbs_of_rbac(api: ApiDouble, cluster: Cluster) -> None:
+    seen: list[tuple[str, str, int]] = []
+    cluster._seen = lambda *call: seen.append(call)
+    lease = "/apis/coordination.k8s.io/v1/namespaces/system/leases/operator"
+    held = api.put(lease, {"metadata": {"name": "operator", "namespace": "system"}})
+    run = api.put(RUNS.path("scoring", "hourly"), {"metadata": {"name": "hourly"}})
+    made = await cluster.create(JOBS, "scoring", job("one"))
+    await cluster.get(JOBS, "scoring", "one")
+    await cluster.replace(LEASES, "system", "operator", held)
+    await cluster.write_status(("scoring", "hourly"), run["metadata"]["resourceVersion"], {})
+    await cluster.delete(JOBS, "scoring", "one", made["metadata"]["uid"])
+    _ = [page async for page in cluster.pages(PODS, "scoring", {})]
+    with pytest.raises(ApiError, match="Timeout"):
+        await anext(cluster.watch(PODS, "scoring", {}, 7, 300, 0.05))
+    assert seen == [
+        ("create", "jobs", 201),
+        ("get", "jobs", 200),
+        ("update", "leases", 200),
+        ("patch", "scoringruns", 200),
+        ("delete", "jobs", 200),
+        ("list", "pods", 200),
+        ("watch", "pods", 200),
+    ]
 
 
 async def test_what_is_no_json_is_an_error_of_its_own(api: ApiDouble, cluster: Cluster) -> None:

@@ -79,14 +79,6 @@ def test_a_recorded_chunks_job_that_is_deleted_is_not_counted_again() -> None:
     assert decision.status.cost == status.cost
 
 
-def test_what_is_deleted_is_counted_once_however_often_it_is_asked_for() -> None:
-    job = running(0)
-    first = decide(suspended(), job)
-    assert first.stopped == {job.uid}
-    again = decide(replace(suspended(), status=first.status), job, stopped=first.stopped)
-    assert again.status.cost == first.status.cost
-
-
 def test_a_job_that_is_made_again_for_its_lost_outcome_has_cost_what_it_did() -> None:
     job = a_finished_job(0, finished=after(-60), cpu_milli=100)
     pod = a_pod(job, "no message", scheduled=after(-70), started=after(-70), ended=after(-60))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from scoring_operator import __main__ as operator
+from scoring_operator import http, lease
 from scoring_operator.cluster import JOBS, PODS, Cluster
 from scoring_operator.informer import operator_settings
 from scoring_operator.logs import JsonFormatter
@@ -107,6 +109,13 @@ async def test_it_stops_when_it_is_told_to_even_before_it_could_begin(
         stop.set()
         async with asyncio.timeout(60):
             await working
+
+
+def test_told_to_stop_it_waits_for_less_than_half_of_what_kubernetes_gives() -> None:
+    chart = Path(__file__).parents[3] / "charts/sensorscore/templates/deployment.yaml"
+    [grace] = re.findall(r"terminationGracePeriodSeconds: (\d+)", chart.read_text())
+    waits = operator.STOP_SECONDS + lease.RELEASE_SECONDS + http.SHUTDOWN_SECONDS
+    assert waits <= int(grace) / 2
 
 
 def test_kopf_is_an_informer_and_nothing_more() -> None:

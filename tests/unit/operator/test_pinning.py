@@ -10,8 +10,10 @@ from scoring_operator.cluster import CONFIG_MAPS
 from scoring_operator.decision import Unusable
 from scoring_operator.jobs import DECISIONS_KEY, LIST_KEY, left_config_map_name, owner_reference
 from scoring_operator.pinning import pin
+from scoring_operator.ratelimit import TokenBucket
 from scoring_operator.status import PREPARE, Status
 from unit.operator.api_double import ApiDouble, serving
+from unit.operator.clock import Clock
 from unit.operator.given import NOW, a_run, spec_of
 
 
@@ -33,7 +35,7 @@ async def test_what_another_run_left_undone_must_be_in_its_copy(data: Any, words
     metadata = {"name": name, "namespace": run.namespace, "ownerReferences": [owner_reference(run)]}
     api.put(CONFIG_MAPS.path(run.namespace, name), {"metadata": metadata} | ({"data": data} if data else {}))
     async with serving(api) as cluster:
-        found = await pin(cluster, run, spec_of(run))
+        found = await pin(cluster, TokenBucket(50, Clock()), run, spec_of(run))
     assert isinstance(found, Unusable)
     assert found.message.startswith(f"ConfigMap {name}: {words}")
     assert found.message.endswith("wanted what run first left undone")

@@ -15,6 +15,7 @@ from scoring_operator.ranges import RangeSet
 from scoring_operator.scoring import OPEN_INCARNATIONS
 from scoring_operator.status import FAILURES_LIMIT, Condition, Failure, Pinned, Status, Verdict
 from scoring_operator.status_json import STATUS_LIMIT, of_api, to_api
+from scoring_operator.stopping import STOPS_AT_A_TIME
 from unit.operator.given import NOW
 
 TOTAL = 100_000
@@ -78,6 +79,19 @@ def test_the_longest_status_of_a_pattern_fits_and_says_exactly_what_is_recorded(
     read = of_api(body)
     assert replace(read, failures=()) == replace(status, failures=())
     assert read.failures == status.failures[: len(read.failures)]
+
+
+@pytest.mark.parametrize("failing", PATTERNS)
+@pytest.mark.parametrize("deciding", PATTERNS)
+def test_the_longest_status_of_a_suspended_run_fits_with_the_jobs_that_are_being_stopped(
+    deciding: str, failing: str
+) -> None:
+    done, failed = (RangeSet.of(filter(PATTERNS[pattern], range(TOTAL))) for pattern in (deciding, failing))
+    stopping = RangeSet.of(TOTAL - 1 - 49 * number for number in range(STOPS_AT_A_TIME))
+    scores = replace(the_longest(done, failed), stage="Score", verdict=None, published=None, guard=None)
+    body = to_api(replace(scores, stopping=stopping))
+    assert len(json.dumps(body, separators=(",", ":"))) <= STATUS_LIMIT
+    assert of_api(body).stopping == stopping
 
 
 def test_a_status_of_usual_sentences_keeps_all_50_failures() -> None:

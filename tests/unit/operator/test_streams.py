@@ -119,6 +119,27 @@ async def test_errors_cost_a_pause_and_never_the_stream() -> None:
         await until(lambda: sink.names == {"there"})
 
 
+@pytest.mark.parametrize(("works", "last"), [(True, 0.01), (False, 0.08)])
+async def test_pauses_grow_until_a_watch_has_told_something_however_it_ends(
+    works: bool, last: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    api, sink = ApiDouble(), Names()
+    refusals = iter([status(500, "InternalError") for _ in range(3)])
+    api.fault = lambda _: next(refusals, None)
+
+    def pauses() -> list[float]:
+        told = (record.args for record in caplog.records if record.name == streams.log.name)
+        return [float(str(args[-1])) for args in told if isinstance(args, tuple)]
+
+    async with serving(api) as cluster, streaming(cluster, sink):
+        await until(lambda: bool(api.watchers))
+        if works:
+            api.tell(JOBS_PATH, {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "4321"}}})
+        api.tell(JOBS_PATH, {"type": "ERROR", "object": {"code": 500, "reason": "InternalError"}})
+        await until(lambda: len(pauses()) >= 4)
+    assert pauses()[:4] == [0.01, 0.02, 0.04, last]
+
+
 async def test_a_server_that_is_away_for_a_while_costs_pauses_only() -> None:
     api, sink = ApiDouble(), Names()
     async with serving(api) as cluster, streaming(cluster, sink):
