@@ -44,7 +44,7 @@ LABELS = {
     "reason": "See [Reasons](#reasons); a word that is not listed counts as `Other`",
     "phase": words(PHASES),
     "currency": "That of the settings, such as `EUR`",
-    "verb": "As in RBAC, such as `create`",
+    "verb": "As in RBAC: `create`, `delete`, `get`, `list`, `patch`, `update`, `watch`",
     "resource": "What is called or watched, in Kubernetes' plural; of stream ages also `lease` and `loop`",
     "code": "HTTP status; `0`: no answer",
     "version": "The operator's",

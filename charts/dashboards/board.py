@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -56,13 +57,17 @@ def text(board: Board) -> str:
     made.tooltip(model.DashboardCursorSync.CROSSHAIR).link(_link_to_others())
     for variable in _variables(board):
         made.with_variable(variable)
-    places = list(_places(board.sections))
-    for number, (what, place) in enumerate(places, start=1):
+    for what, place in _places(board.sections):
         if isinstance(what, Section):
-            made.with_row(dashboard.Row(what.title).id(number).grid_pos(place))
+            made.with_row(dashboard.Row(what.title).id(_number(what.title)).grid_pos(place))
         else:
-            made.with_panel(build(what, number, place))
+            made.with_panel(build(what, _number(what.title), place))
     return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _number(title: str) -> int:
+    """A panel's id: the same for as long as its title is, so that a link to it outlives panels before it."""
+    return zlib.crc32(title.encode()) % 1_000_000 + 1
 
 
 def _places(sections: Sequence[Section]) -> Iterator[tuple[Section | Spec, model.GridPos]]:

@@ -126,6 +126,7 @@ WINDOWS = Section(
             5,
             BEHIND_STEPS,
             decimals=1,
+            links=(runbook("SensorscoreWindowLag"), runbook("SensorscoreRunMissed")),
         ),
         Spec(
             "table",

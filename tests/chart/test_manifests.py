@@ -321,6 +321,16 @@ def test_metrics_service_points_at_the_operator(render: Render) -> None:
 
 def test_azure_example_renders(render: Render) -> None:
     text = (ROOT / "examples" / "values-azure.yaml").read_text(encoding="utf-8")
-    settings = settings_of(render(yaml.safe_load(text)))
+    manifests = render(yaml.safe_load(text))
+    settings = settings_of(manifests)
     assert settings["stores"]["default"]["url"] == "azure://myaccount/sensorscore"
     assert settings["runtimes"]["default"]["tolerations"][0]["key"] == "sensorscore.dev/scoring"
+    operator = only(manifests, "Deployment")["spec"]["template"]["spec"]
+    (schedule,) = (item["spec"] for item in manifests if item["kind"] == "CronJob")
+    scheduling = schedule["jobTemplate"]["spec"]["template"]["spec"]
+    for other in (
+        settings["stages"],
+        scheduling,
+    ):  # where the tainted pools take the operator only, they hang
+        assert other["nodeSelector"] == operator["nodeSelector"]
+        assert other["tolerations"] == operator["tolerations"]

@@ -30,6 +30,14 @@ def rules_of(files: list[Path]) -> list[Json]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+def panel_id(annotations: Json) -> int:
+    """Of the panel that an alert's annotations name."""
+    documents = [json.loads(file.read_text(encoding="utf-8")) for file in DASHBOARDS]
+    (panels,) = (each["panels"] for each in documents if each["uid"] == annotations["dashboard"])
+    (found,) = (panel["id"] for panel in panels if panel["title"] == annotations["panel"])
+    return int(found)
+
+
 def closed(schema: Any) -> Any:
     """The same, but unknown keys are refused and not dropped, as the API server would."""
     if isinstance(schema, dict):
@@ -208,7 +216,8 @@ def test_rules_are_the_files_with_the_values_labels_and_links(render: Render) ->
         assert ours["labels"] == theirs["labels"] | {"team": "data"}
         told, known = ours["annotations"], theirs["annotations"]
         assert told["runbook_url"] == f"https://example.com/{known['runbook_url']}"
-        assert told["dashboard_url"] == f"https://grafana.example.com/d/{known['dashboard']}"
+        address = f"https://grafana.example.com/d/{known['dashboard']}?viewPanel={panel_id(known)}"
+        assert told["dashboard_url"] == address
         assert (told["summary"], told["description"]) == (known["summary"], known["description"])
 
 

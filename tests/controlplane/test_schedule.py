@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from controlplane.conftest import Operator, Runs, until
 from controlplane.kubelet_double import Ending, scored, work_of
 from controlplane.scheduling import LABEL, PATHS, Scheduled, ScheduleKubelet
 from local.api import Api
+from privileges import difference, granted, requests
 
 if TYPE_CHECKING:
     from local.controlplane import ControlPlane
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.controlplane
 Json = dict[str, Any]
 Kubelet = Callable[[Callable[[Json], Ending | None]], AbstractContextManager[ScheduleKubelet]]
-MINUTE = timedelta(minutes=1)
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 RUN: Json = {"sensors": {"names": ["a"]}, "output": {"allowOverwrite": True}}
-BY_HAND: Json = {"cron": "0 0 1 1 *", "windowSeconds": 60, "run": RUN}  # a cron line that does not come
+BY_HAND: Json = {"cron": "0 0 1 1 *", "windowSeconds": 3600, "run": RUN}  # a cron line that does not come
 
 
 @pytest.fixture
@@ -52,16 +53,18 @@ def all_scored(pod: Json) -> Ending:
     return scored(work_of(pod))
 
 
-def minute(number: int) -> str:
-    """The full minute so many minutes from now."""
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
-    return (now + number * MINUTE).strftime("%Y-%m-%dT%H:%M:%SZ")
+def newest() -> datetime:
+    """Where the newest window is to end: ten minutes ago, so that none ends while a test counts them."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) - 10 * MINUTE
 
 
-def early_in_a_minute() -> None:
-    """Windows end with the minute: a test that counts them must not go over one's end."""
-    while time.time() % 60 > 30:
-        time.sleep(0.5)
+def by_hand(end: datetime) -> Json:
+    """A schedule whose newest window ends then."""
+    return BY_HAND | {"offsetSeconds": int(end.timestamp()) % 3600}
+
+
+def text(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ends(found: list[Json]) -> list[str]:
@@ -110,10 +113,11 @@ def test_after_an_outage_the_live_window_goes_first_and_then_the_oldest(
             order.append(name)
         return None if held else all_scored(pod)
 
-    early_in_a_minute()
-    scheduled.install(helm, tmp_path, late=BY_HAND | {"catchUp": {"maxWindows": 3}})
-    scheduled.write_mark("late", minute(-8))
-    expected = [minute(-3), minute(-2), minute(-1), minute(0)]
+    end = newest()
+    late = by_hand(end)
+    scheduled.install(helm, tmp_path, late=late | {"catchUp": {"maxWindows": 3}})
+    scheduled.write_mark("late", text(end - 8 * HOUR))
+    expected = [text(end - back * HOUR) for back in (3, 2, 1, 0)]
     operator.start()
     with kubelet(ends_in_order):
         for job in ("one", "other"):
@@ -135,25 +139,20 @@ def test_after_an_outage_the_live_window_goes_first_and_then_the_oldest(
     assert mark == {
         "runs": f"{expected[0]}/{expected[-1]}",
         "lastWindowEnd": expected[-1],
-        "offsetSeconds": "0",
-        "windowSeconds": "60",
+        "offsetSeconds": str(late["offsetSeconds"]),
+        "windowSeconds": "3600",
         "skipped": "4",
-        "lastSkipped": f"4 windows ending {before(expected[0], 4)} to {before(expected[0], 1)}",
+        "lastSkipped": f"4 windows ending {text(end - 7 * HOUR)} to {text(end - 4 * HOUR)}",
     }
     (event,) = scheduled.events()
     assert (event["reason"], event["type"]) == ("WindowsSkipped", "Warning")
     assert mark["lastSkipped"] in event["message"]
 
 
-def before(text: str, number: int) -> str:
-    return (datetime.fromisoformat(text) - number * MINUTE).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def test_a_run_that_was_deleted_is_not_made_again(
     helm: Path, tmp_path: Path, scheduled: Scheduled, kubelet: Kubelet, runs: Runs
 ) -> None:
-    early_in_a_minute()
-    scheduled.install(helm, tmp_path, daily=BY_HAND)
+    scheduled.install(helm, tmp_path, daily=by_hand(newest()))
     with kubelet(all_scored):
         scheduled.start("daily", "first")
         until("it has ended", lambda: scheduled.ended("first"))
@@ -167,20 +166,19 @@ def test_a_run_that_was_deleted_is_not_made_again(
 def test_a_run_of_somebody_elses_with_the_windows_name_is_left_alone_and_said(
     helm: Path, tmp_path: Path, scheduled: Scheduled, kubelet: Kubelet, runs: Runs
 ) -> None:
-    early_in_a_minute()
-    scheduled.install(helm, tmp_path, daily=BY_HAND)
-    end = datetime.fromisoformat(minute(0))
+    end = newest()
+    scheduled.install(helm, tmp_path, daily=by_hand(end))
     theirs = f"daily-{end:%Y%m%dt%H%Mz}"
     runs.create(theirs)
     with kubelet(all_scored) as double:
         scheduled.start("daily", "first")
         until("it was tried", lambda: scheduled.job("first").get("failed"))
-        text = double.log.read_text()
-    assert f"run {theirs} is there, but is not of this schedule: its label {LABEL} is None" in text
+        log = double.log.read_text()
+    assert f"run {theirs} is there, but is not of this schedule: its label {LABEL} is None" in log
     assert runs.get(theirs)["spec"]["sensors"] == {"names": ["a", "b", "c"]}
     mark = scheduled.mark("daily")
     assert mark is not None
-    assert mark["lastWindowEnd"] == before(end.isoformat(), 1)
+    assert mark["lastWindowEnd"] == text(end - HOUR)
     assert [event["reason"] for event in scheduled.events()] == ["WindowRefused"]
 
 
@@ -198,8 +196,46 @@ def test_a_spec_that_the_api_server_refuses_is_said_and_not_tried_again(
     with kubelet(all_scored) as double:
         scheduled.start("daily", "first")
         assert until("it has ended", lambda: scheduled.ended("first")) == "Failed"
-        text = double.log.read_text()
-    assert 'unknown field \\"spec.sensorz\\"' in text
+        log = double.log.read_text()
+    assert 'unknown field \\"spec.sensorz\\"' in log
     assert scheduled.job("first")["failed"] == 1
     assert [event["reason"] for event in scheduled.events()] == ["RunRefused"]
     assert scheduled.runs("daily") == []
+
+
+def test_schedules_use_each_right_that_they_are_granted_and_no_other(
+    helm: Path,
+    api: Api,
+    tmp_path: Path,
+    scheduled: Scheduled,
+    kubelet: Kubelet,
+    runs: Runs,
+    controlplane: ControlPlane,
+) -> None:
+    """Of this one all rights; of whichever other tests had before none that is not granted."""
+    end = newest()
+    scheduled.install(helm, tmp_path, daily=by_hand(end))
+    theirs = f"daily-{end:%Y%m%dt%H%Mz}"
+    runs.create(theirs)
+    with kubelet(all_scored):
+        scheduled.start("daily", "first")
+        until("it was tried", lambda: scheduled.job("first").get("failed"))
+        runs.delete(theirs)
+        scheduled.start("daily", "second")
+        until("it has ended", lambda: scheduled.ended("second"))
+    asked = [
+        each for each in requests(controlplane.audit_log) if each.user.endswith(":sensorscore-scheduler")
+    ]
+    roles = [*listed(api, "Role", "roles"), *listed(api, "RoleBinding", "rolebindings")]
+    found = {
+        user: difference(rights, [each for each in asked if each.user == user])
+        for user, rights in granted(roles).items()
+        if user.endswith(":sensorscore-scheduler")
+    }
+    assert found[f"system:serviceaccount:{runs.namespace}:sensorscore-scheduler"].unused == []
+    assert {user: each.not_granted for user, each in found.items() if each.not_granted} == {}
+    assert {user: each.forbidden for user, each in found.items() if each.forbidden} == {}
+
+
+def listed(api: Api, kind: str, plural: str) -> list[Json]:
+    return [item | {"kind": kind} for item in api.call("GET", f"{RBAC}/{plural}")["items"]]

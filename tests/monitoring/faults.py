@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -150,7 +151,10 @@ def another_holds_the_lease(scene: Scene) -> None:
 
 
 def writes_fail(scene: Scene) -> None:
-    """The API server answers every write with an error: no reconcile ends well."""
+    """The API server answers every write with an error: no reconcile ends well.
+
+    Of one run errors come ever more seldom, and the alert wants them all the time: so new runs are made.
+    """
 
     def refuse(call: Call) -> Fault:
         ours = call.method in WRITES and "leases" not in call.path
@@ -158,8 +162,17 @@ def writes_fail(scene: Scene) -> None:
 
     scene.start()
     scene.proxy.fault = refuse
-    for number in range(5):
-        scene.runs.create(f"hourly-{number}")
+    made = 0
+    begun = time.monotonic()
+
+    def fires_while_runs_are_made() -> bool:
+        nonlocal made
+        if time.monotonic() - begun >= 2 * made:
+            scene.runs.create(f"hourly-{made}")
+            made += 1
+        return bool(scene.watch.firing("SensorscoreReconcileErrors"))
+
+    until("errors that go on are an alert", fires_while_runs_are_made, 120)
 
 
 def the_guard_warns(scene: Scene) -> None:

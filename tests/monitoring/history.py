@@ -303,13 +303,13 @@ def _job(day: Day, schedule: Schedule, hour: int, when: float, stages: dict[str,
 def _calls(day: Day) -> None:
     """What the operator asks of the API for a Job, by and large."""
     for verb, resource, number in (
-        ("post", "jobs", 1),
-        ("get", "pods", 0.02),
+        ("create", "jobs", 1),
+        ("list", "pods", 0.02),
         ("patch", "scoringruns", 0.04),
     ):
         if day.dice.random() < number:
             code = "409" if verb == "patch" and day.dice.random() < 0.02 else "200"
-            labels = {"verb": verb, "resource": resource, "code": "201" if verb == "post" else code}
+            labels = {"verb": verb, "resource": resource, "code": "201" if verb == "create" else code}
             day.record.add("sensorscore_operator_api_requests_total", **labels)
     if day.dice.random() < 0.05:
         day.record.observe(

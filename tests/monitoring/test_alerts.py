@@ -32,7 +32,7 @@ def test_it_fires(name: str, scene: Scene) -> None:
         words = alert["annotations"]
         assert words["runbook_url"].endswith(f"docs/runbooks/{name}.md")
         assert words["dashboard"].startswith("sensorscore-")
-        for field in ("summary", "description"):
+        for field in ("summary", "description", "panel"):
             assert words[field], field
             assert not re.search(r"<no value>|<error|%!|NaN", words[field]), words[field]
 

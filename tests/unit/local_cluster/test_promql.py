@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from local import promql
 from local.errors import LocalError
+from local_server import LocalServer, Silent
 
 
 @pytest.fixture
@@ -18,22 +18,14 @@ def server() -> Iterator[tuple[str, list[str]]]:
     """Its address, and the paths that it was asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Silent, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(http.client.OK)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    listening = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=listening.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"127.0.0.1:{listening.server_port}", asked
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with LocalServer(Answers) as listening:
+        yield f"127.0.0.1:{listening.server_port}", asked
 
 
 def test_an_address_may_have_a_path(server: tuple[str, list[str]]) -> None:

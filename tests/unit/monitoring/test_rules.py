@@ -67,10 +67,17 @@ def test_an_alert_says_what_is_wrong_how_bad_it_is_and_where_to_go_on(name: str)
     alert = ALERTS[name]
     assert alert["labels"]["severity"] in ("critical", "warning", "info")
     notes = alert["annotations"]
-    assert set(notes) == {"summary", "description", "runbook_url", "dashboard"}
+    assert set(notes) == {"summary", "description", "runbook_url", "dashboard", "panel"}
     assert notes["runbook_url"] == f"docs/runbooks/{name}.md"
-    uids = {json.loads(path.read_text())["uid"] for path in (CHART / "files/dashboards").glob("*.json")}
-    assert notes["dashboard"] in uids
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_names_the_panel_that_shows_it_and_the_panel_its_runbook(name: str) -> None:
+    notes = ALERTS[name]["annotations"]
+    documents = [json.loads(path.read_text()) for path in (CHART / "files/dashboards").glob("*.json")]
+    (panels,) = (each["panels"] for each in documents if each["uid"] == notes["dashboard"])
+    (panel,) = (each for each in panels if each["title"] == notes["panel"] and each["type"] != "row")
+    assert f"{name}.md" in [link["url"].rpartition("/")[2] for link in panel.get("links", [])]
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from local.ports import free_ports
 from local.preview.__main__ import main
+from local_server import LocalServer, Silent
 from unit.preview import given
 
 END = 10_800
 ASKED: list[tuple[str, dict[str, list[str]]]] = []
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(Silent, BaseHTTPRequestHandler):
     """A Prometheus that scrapes every 2 s and has one sample, twenty minutes old at `END`."""
 
     def do_GET(self) -> None:
@@ -42,20 +42,12 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def url() -> Iterator[str]:
     ASKED.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with LocalServer(Answers) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def write(folder: Path, *exprs: str) -> str:
