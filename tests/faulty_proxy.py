@@ -16,8 +16,10 @@ import struct
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
+
+from local_server import LocalServer, Silent
 
 
 class Reply(NamedTuple):
@@ -110,16 +112,14 @@ def passing() -> Fault:
     return fault
 
 
-class FaultyProxy(ThreadingHTTPServer):
+class FaultyProxy(LocalServer):
     """Forwards to `endpoint`; `faults` are those of the next requests of an operation, in order.
 
     Operations are GET, PUT, HEAD, DELETE and LIST; `only` is a pattern of paths that faults are for.
     """
 
-    daemon_threads = True
-
     def __init__(self, endpoint: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         target = urllib.parse.urlsplit(endpoint)
         self.target = (target.hostname or "", target.port or 80)
         self.endpoint = f"http://127.0.0.1:{self.server_port}{target.path}"
@@ -130,17 +130,7 @@ class FaultyProxy(ThreadingHTTPServer):
         self.max_results = 0
         """Of a listing's page, where the request's signature does not cover it (SAS)."""
         self.door: Door = lambda path, headers: (path, headers)
-        self.closing = threading.Event()
         self._lock = threading.Lock()
-
-    def __enter__(self) -> FaultyProxy:
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self.shutdown()
-        self.server_close()
 
     def next_fault(self, operation: str, path: str) -> Fault | None:
         with self._lock:
@@ -148,11 +138,8 @@ class FaultyProxy(ThreadingHTTPServer):
             waiting = self.faults.get(operation)
             return waiting.pop(0) if waiting and re.search(self.only, path) else None
 
-    def handle_error(self, *_: object) -> None:
-        """A client that has gone is no news."""
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Silent, BaseHTTPRequestHandler):
     server: FaultyProxy
     protocol_version = "HTTP/1.1"
 
@@ -203,9 +190,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
 
 
 def _error(status: int, code: str, headers: Mapping[str, str]) -> Reply:

@@ -9,12 +9,13 @@ https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/ho
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from local_server import LocalServer, Silent
 
 IMDS = "/metadata/identity/oauth2/token"
 CLIENT, TENANT = "11111111-aaaa", "22222222-bbbb"
@@ -26,13 +27,11 @@ VARIABLES = (
 """What names an identity in the environment: a test has none but its own."""
 
 
-class Azure(ThreadingHTTPServer):
+class Azure(LocalServer):
     """Gives tokens `token-1`, `token-2`, … and takes those that are not withdrawn."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.lifetime = 3600
         """Seconds that a token is good for, as its answer says."""
@@ -42,17 +41,7 @@ class Azure(ThreadingHTTPServer):
         """So many of the next requests for a token are not answered while this lives."""
         self.asked: list[dict[str, str]] = []
         self.authorizations: list[str] = []
-        self.closing = threading.Event()
         self._withdrawn = 0
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self.shutdown()
-        self.server_close()
 
     def withdraw(self) -> None:
         """The tokens given so far are good no more."""
@@ -77,11 +66,8 @@ class Azure(ThreadingHTTPServer):
         """A node's managed identity, its endpoint elsewhere than 169.254.169.254."""
         return {"AZURE_IDENTITY_ENDPOINT": self.url + IMDS}
 
-    def handle_error(self, *_: object) -> None:
-        """A client that has gone is no news."""
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Silent, BaseHTTPRequestHandler):
     server: Azure
 
     def do_POST(self) -> None:
@@ -124,6 +110,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body.encode())))
         self.end_headers()
         self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""

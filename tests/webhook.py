@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NamedTuple
+
+from local_server import LocalServer, Silent
 
 SECRET = "what-an-answer-holds"
 
@@ -20,35 +21,20 @@ class Posted(NamedTuple):
     body: bytes
 
 
-class Webhook(ThreadingHTTPServer):
+class Webhook(LocalServer):
     """On loopback. `answers` are those to the next requests: status and headers, or what is to be done."""
 
-    daemon_threads = True
-
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}/hook?code=1"
         self.posted: list[Posted] = []
         self.connections = 0
         self.answers: list[tuple[int, dict[str, str]] | Callable[[_Handler], None]] = []
-        self.closing = threading.Event()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, *_: object) -> None:
-        """A client that has gone is no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Silent, BaseHTTPRequestHandler):
     server: Webhook
     protocol_version = "HTTP/1.1"
 
@@ -98,9 +84,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Answers what is no HTTP."""
         self.wfile.write(b"\x00\xff" * 1000 + b"\r\n\r\n")
         self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
 
 
 hang_up, hang, pour, babble = _Handler.hang_up, _Handler.hang, _Handler.pour, _Handler.babble

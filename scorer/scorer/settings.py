@@ -30,7 +30,7 @@ class Settings(NamedTuple):
     """What a work order's sinks name: their secrets, and the identity that they sign in by."""
 
 
-_IDENTITY = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
+IDENTITY = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
 """What the workload identity webhook puts into pods."""
 
 
@@ -45,7 +45,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         sinks={
             name: value
             for name, value in environment.items()
-            if name.startswith("SENSORSCORE_SINK_") or name in _IDENTITY
+            if name.startswith("SENSORSCORE_SINK_") or name in IDENTITY
         },
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from cryptography import x509
@@ -180,6 +182,55 @@ def test_a_server_that_has_closed_an_idle_connection_is_asked_again_at_once(serv
 def test_nobody_there_is_tried_again(server: webhook.Webhook) -> None:
     sends, place = sender(server, url=f"http://127.0.0.1:{free_ports(1)[0]}/")
     assert sends.send(place, events()) == Later("Connection refused")
+
+
+class Deaf(socket.socket):
+    """No address of TEST-NET-1 answers: a try takes all its time, by the test's clock."""
+
+    now = 0.0
+    tried: ClassVar[list[str]] = []
+
+    def connect(self, address: Any) -> None:
+        if address[0].startswith("192.0.2."):
+            Deaf.tried.append(address[0])
+            Deaf.now += self.gettimeout() or 1e9
+            raise TimeoutError
+        super().connect(address)
+
+
+@pytest.fixture
+def deaf(monkeypatch: pytest.MonkeyPatch) -> type[Deaf]:
+    Deaf.now, Deaf.tried = 0.0, []
+    monkeypatch.setattr(posts, "time", SimpleNamespace(monotonic=lambda: Deaf.now))
+    monkeypatch.setattr("socket.socket", Deaf)
+    return Deaf
+
+
+def resolved(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
+    def told(_host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+
+    monkeypatch.setattr("socket.getaddrinfo", told)
+
+
+def test_all_addresses_of_a_host_together_have_the_time(
+    server: webhook.Webhook, deaf: type[Deaf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = [f"192.0.2.{host}" for host in range(1, 5)]
+    resolved(monkeypatch, *hosts)
+    sends, place = sender(server)
+    assert isinstance(sends.send(place, events()), Later)
+    assert deaf.tried == hosts
+    assert deaf.now <= posts.SECONDS
+
+
+def test_the_address_that_answers_is_found(
+    server: webhook.Webhook, deaf: type[Deaf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved(monkeypatch, "192.0.2.1", "127.0.0.1")
+    sends, place = sender(server)
+    assert sends.send(place, events()) == Taken()
+    assert deaf.tried == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize(

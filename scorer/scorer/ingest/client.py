@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 from azure.core.exceptions import AzureError
+from azure.core.utils import parse_connection_string
 from azure.eventhub import EventData
 from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient
 from azure.eventhub.amqp import AmqpMessageBodyType
@@ -44,6 +46,15 @@ def open_client(hub: Hub, rates: Rates, owners: CheckpointStore, **how: Any) -> 
             hub.connection, hub.group, eventhub_name=hub.name, **told
         )
     return EventHubConsumerClient(hub.namespace, hub.name, hub.group, WorkloadIdentity(), **told)
+
+
+def namespace_of(hub: Hub) -> str:
+    """The host that a hub is at, by a connection string that the client has taken."""
+    if hub.namespace:
+        return hub.namespace
+    # Not by `azure.eventhub.parse_connection_string`: it is strict about the case of keys, the client is not.
+    endpoint = parse_connection_string(hub.connection)["endpoint"]
+    return urlsplit(endpoint).netloc.partition(":")[0]
 
 
 async def progress(client: EventHubConsumerClient, partition: str) -> Progress:

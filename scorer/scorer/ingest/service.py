@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from scorer.ingest.client import HUB_ERRORS, open_client
+from scorer.ingest.client import HUB_ERRORS, namespace_of, open_client
 from scorer.ingest.consumer import Clocks, Consumer
 from scorer.ingest.cursor import Claim
 from scorer.ingest.health import Health
@@ -161,11 +160,7 @@ class Service:
 
 def _raw(settings: ServiceSettings) -> Raw | None:
     """Where raw events are kept, with the hub's names in the path."""
-    hub = settings.hub
-    told = re.search(r"Endpoint=sb://([^/;:]+)", hub.connection)
-    return (
-        of_hub(settings.raw, hub.namespace or (told[1] if told else ""), hub.name) if settings.raw else None
-    )
+    return of_hub(settings.raw, namespace_of(settings.hub), settings.hub.name) if settings.raw else None
 
 
 def _late(ordering: Ordering) -> float:

@@ -68,6 +68,11 @@ def result_digest(found: Found, span: Window) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:DIGEST]
 
 
+def digest_of(name: str) -> str:
+    """The digest that an event's id ends with."""
+    return name.rpartition("/")[2]
+
+
 def microseconds(time: str) -> int | None:
     """Since 1970; None for no time."""
     return (datetime.fromisoformat(time) - _EPOCH) // timedelta(microseconds=1) if time else None

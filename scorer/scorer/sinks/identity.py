@@ -1,7 +1,4 @@
-"""Tokens by Workload Identity for a client that waits: the pod's federated token for one of Microsoft Entra.
-
-https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
-"""
+"""Tokens by Workload Identity, for a client that waits for them."""
 
 from __future__ import annotations
 
@@ -17,11 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_RENEW_SECONDS = 300
-_SECONDS = 30.0
-VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
-"""What the workload identity webhook puts into pods."""
+from scorer.federated import SECONDS, federated, missing, question, serves, token
 
 
 class WorkloadIdentity:
@@ -34,28 +27,17 @@ class WorkloadIdentity:
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """A token that is good for some minutes at least. Raises ClientAuthenticationError."""
         scope = " ".join(scopes)
-        token = self._tokens.get(scope)
-        if token is None or token.expires_on - time.time() < _RENEW_SECONDS:
-            token = self._tokens[scope] = self._ask(scope)
-        return token
+        if not serves(self._tokens.get(scope), time.time()):
+            self._tokens[scope] = self._ask(scope)
+        return self._tokens[scope]
 
     def _ask(self, scope: str) -> AccessToken:
-        missing = [name for name in VARIABLES if not self._environment.get(name)]
-        if missing:
-            raise ClientAuthenticationError(
-                f"{', '.join(missing)} not set: wanted a pod with Workload Identity"
-            )
-        client, tenant, file, authority = (self._environment[name] for name in VARIABLES)
+        if lacks := missing(self._environment):
+            raise ClientAuthenticationError(lacks)
+        identity = federated(self._environment)
         try:
-            form = {
-                "grant_type": "client_credentials",
-                "client_id": client,
-                "client_assertion_type": _ASSERTION,
-                "client_assertion": Path(file).read_text(encoding="utf-8").strip(),
-                "scope": scope,
-            }
-            told = _posted(f"{authority.rstrip('/')}/{tenant}/oauth2/v2.0/token", form)
-            return AccessToken(told["access_token"], int(time.time()) + int(told["expires_in"]))
+            assertion = Path(identity.file).read_text(encoding="utf-8")
+            return token(_posted(identity.url, question(identity, assertion, scope)), time.time())
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             raise ClientAuthenticationError(f"no token for {scope}: {type(error).__name__}") from error
 
@@ -65,10 +47,10 @@ def _posted(url: str, form: Mapping[str, str]) -> Any:
     if parts.scheme == "https":
         tls = ssl.create_default_context()
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.netloc, timeout=_SECONDS, context=tls
+            parts.netloc, timeout=SECONDS, context=tls
         )
     else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=_SECONDS)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         connection.request("POST", parts.path, urlencode(form), headers)

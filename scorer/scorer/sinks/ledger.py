@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from scorer.contract.paths import day_folder
 from scorer.fenced import put_claimed
-from scorer.sinks.event import Event, cloudevent
+from scorer.sinks.event import Event, cloudevent, digest_of
 from scorer.sinks.rule import DEADLETTERED, DELIVERED
 from scorer.storage import ConflictError, NotFoundError
 
@@ -96,6 +97,15 @@ class Ledger:
         for event in events:
             self._done |= 1 << self._places[event.id]
 
+    def end(self, counts: Mapping[str, int]) -> None:
+        """Nothing is left; `counts` are of what was not to be sent. Raises StorageError and OutdoneError."""
+        lost = self.counts[DEADLETTERED]
+        self.write(
+            ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            told=[] if lost else [digest_of(name) for name in self._places],
+            **counts,
+        )
+
     def write(self, **more: Any) -> None:
         """How far it is. Raises StorageError and OutdoneError."""
         told = {
@@ -132,13 +142,18 @@ def dead_path(order: WorkOrder, sink: str) -> str:
     return f"{day_folder(f'deadletter/sinks/{sink}', order.window)}/{order.run.name}.jsonl"
 
 
-def all_delivered(store: Store, uid: str, sink: str) -> bool:
-    """Whether a run has sent to the sink, to the end, and nothing of it was given up. Raises StorageError."""
+def told_by(store: Store, uid: str, sink: str) -> frozenset[str]:
+    """Digests of the results that a run has delivered to the sink. Raises StorageError.
+
+    None of a run that has not sent to the end, or has given something up: what is sent again has the same id.
+    """
     try:
-        told = json.loads(store.get(progress_path(uid, sink), MAX_BYTES).data)
-        return bool(told["ended"]) and told["v"] == VERSION and told["counts"][DEADLETTERED] == 0
+        progress = json.loads(store.get(progress_path(uid, sink), MAX_BYTES).data)
+        if progress["v"] != VERSION or progress["counts"][DEADLETTERED]:
+            return frozenset()
+        return frozenset(str(digest) for digest in progress["told"])
     except (NotFoundError, ValueError, LookupError, TypeError, RecursionError):
-        return False
+        return frozenset()
 
 
 def plan_digest(items: Sequence[tuple[Place, Event]]) -> str:

@@ -6,15 +6,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from scorer.contract.publishing import Sent
 from scorer.contract.sinks import EVENT_HUB, Place, Sink
 from scorer.sinks.attempt import Answer, Later, Never, Sender, Taken, UnreachableError, wait_before
-from scorer.sinks.earlier import Earlier, LateError, found_before
+from scorer.sinks.earlier import Earlier, LateError, told_before
 from scorer.sinks.event import Event, Found, Origin, event_of, result_digest
-from scorer.sinks.ledger import Ledger, OutdoneError, all_delivered, counted
+from scorer.sinks.ledger import Ledger, OutdoneError, counted, told_by
 from scorer.sinks.rule import DEADLETTERED, DELIVERED, SKIPPED, SUPPRESSED, max_age, passes, place_of, too_old
 from scorer.sinks.webhook import Webhook
 from scorer.storage import StorageError
@@ -137,6 +137,8 @@ class _Delivery:
         self._run, self._sink, self._clock, self._opener = run, sink, clock, opener
         self._ledger: Ledger | None = None
         self._items = 0
+        self._theirs = float("-inf")
+        """Until when only places that are not in trouble are asked, if there are any."""
         self._counts: dict[str, int] = {}
 
     def all(self, found: Sequence[Found], earlier: Earlier) -> Sent:
@@ -175,7 +177,7 @@ class _Delivery:
         run, sink = self._run, self._sink
         order = run.order
         origin = Origin(order.run.namespace, order.run.name, order.schedule, order.window)
-        told = found_before(run.store, order, lambda uid: all_delivered(run.store, uid, sink.name), run.log)
+        told = told_before(run.store, order, lambda uid: told_by(run.store, uid, sink.name), run.log)
 
         def before(sensor: str, span: Window) -> bool:
             try:
@@ -199,15 +201,28 @@ class _Delivery:
             of_place.setdefault(place, []).append(event)
         routes = [_Route(place, events, self._clock.now()) for place, events in of_place.items()]
         while routes:
-            route = min(routes, key=lambda each: each.due)
+            route = self._next(routes)
             if route.due > (now := self._clock.now()):
                 self._clock.sleep(route.due - now)
             if self._clock.now() >= self._run.until:
                 ledger.dead([event for each in routes for event in each.left()], OUT_OF_TIME)
                 return
-            self._judge(ledger, route, self._asked(sender, route))
+            began = self._clock.now()
+            answer = self._asked(sender, route)
+            route.due = self._clock.now()
+            if isinstance(answer, Later):
+                self._theirs = 2 * route.due - began
+            self._judge(ledger, route, answer)
             if not route.left():
                 routes.remove(route)
+
+    def _next(self, routes: Sequence[_Route]) -> _Route:
+        """Whose turn it is: who may be asked first.
+
+        A try at a place in trouble may take 20 s. As long afterwards the others have the sink to themselves.
+        """
+        well = [route for route in routes if not route.tries]
+        return min(well if well and self._clock.now() < self._theirs else routes, key=lambda each: each.due)
 
     def _asked(self, sender: Sender, route: _Route) -> Answer | None:
         """What the next batch came to; None where it was only said which batches there are."""
@@ -254,6 +269,6 @@ class _Delivery:
         return True
 
     def _told(self, ledger: Ledger) -> Sent:
-        ledger.write(ended=datetime.now(UTC).isoformat(timespec="seconds"), **self._counts)
+        ledger.end(self._counts)
         reason = f"DeadLettered: {ledger.why}" if ledger.counts[DEADLETTERED] else ""
         return Sent(**ledger.counts, **self._counts, reason=reason)

@@ -20,8 +20,9 @@ from scorer.sinks.event import Event
 from scorer.sinks.formats import MOST, body
 from scorer.sinks.rule import batches
 
+PORTS = {"https": 443, "http": 80}
 SECONDS = 10.0
-"""For a connection, and for an answer to come."""
+"""For a connection, whichever address of the host takes it, and for an answer to come."""
 WHOLE_SECONDS = 20.0
 """For a request and its answer altogether, however little by little it comes."""
 READ_BYTES = 64 * 1024
@@ -38,7 +39,7 @@ class Address(NamedTuple):
 
     scheme: str
     host: str
-    port: int | None
+    port: int
     target: str
 
 
@@ -56,18 +57,31 @@ def address(url: str, http_hosts: Sequence[str]) -> Address | str:
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     if not target.isascii() or not target.isprintable() or " " in target:
         return "the URL's path holds characters that no URL has: wanted them escaped"
-    return Address(parts.scheme, host, port, target)
+    return Address(parts.scheme, host, port or PORTS[parts.scheme], target)
 
 
-class _Tls(http.client.HTTPSConnection):
-    """A connection whose socket is known while hands are shaken, so that it can be shut down."""
+def _reached(where: Address, until: float) -> socket.socket:
+    """A connection to one of the host's addresses. Raises OSError.
 
-    def connect(self) -> None:
-        """As its parent does, in two steps."""
-        http.client.HTTPConnection.connect(self)
-        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
-        self.sock = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-        self.sock.do_handshake()
+    Each has an equal share of what is left, where `socket.create_connection` gives each the whole.
+    """
+    until = min(until, time.monotonic() + SECONDS)
+    listed = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
+    why: OSError = TimeoutError()
+    for left, (family, kind, protocol, _, at) in zip(range(len(listed), 0, -1), listed, strict=True):
+        if (seconds := (until - time.monotonic()) / left) <= 0:
+            raise TimeoutError
+        reached = socket.socket(family, kind, protocol)
+        try:
+            reached.settimeout(seconds)
+            reached.connect(at)
+            reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            reached.close()
+            why = error
+        else:
+            return reached
+    raise why
 
 
 class _Watch:
@@ -163,15 +177,13 @@ class Webhook:
             return Later(_said(error))
 
     def _exchange(self, where: Address, headers: Mapping[str, str], data: bytes, until: float) -> Answer:
-        connection = self._open.get(where) or self._connect(where)
+        connection = self._open.get(where) or self._closed(where)
         self._open[where] = connection
         left = max(0.1, until - time.monotonic())
-        connection.timeout = min(SECONDS, left)
-        if connection.sock is not None:
-            connection.sock.settimeout(connection.timeout)
         with _Watch(connection, left) as watch:
             if connection.sock is None:
-                connection.connect()
+                self._connect(where, connection, watch, until)
+            connection.sock.settimeout(_most(until))
             watch.check()
             connection.request("POST", where.target, data, dict(headers))
             answer = connection.getresponse()
@@ -194,12 +206,29 @@ class Webhook:
             return Never(f"answered {status}: redirects are not followed", all=True)
         return Never(f"answered {status}", all=status in OF_PLACE)
 
-    def _connect(self, where: Address) -> http.client.HTTPConnection:
+    def _closed(self, where: Address) -> http.client.HTTPConnection:
+        """A connection without a socket."""
         if where.scheme == "http":
-            return http.client.HTTPConnection(where.host, where.port, timeout=SECONDS)
+            return http.client.HTTPConnection(where.host, where.port)
+        return http.client.HTTPSConnection(where.host, where.port, context=self._context())
+
+    def _connect(
+        self, where: Address, connection: http.client.HTTPConnection, watch: _Watch, until: float
+    ) -> None:
+        """Gives it its socket before hands are shaken, so that it can be shut down meanwhile."""
+        connection.sock = _reached(where, until)
+        if where.scheme == "https":
+            connection.sock = self._context().wrap_socket(
+                connection.sock, server_hostname=where.host, do_handshake_on_connect=False
+            )
+            connection.sock.settimeout(_most(until))
+            watch.check()  # else it may have come before there was a socket
+            connection.sock.do_handshake()
+
+    def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context()
-        return _Tls(where.host, where.port, timeout=SECONDS, context=self._tls)
+        return self._tls
 
     def _drop(self, where: Address) -> None:
         if connection := self._open.pop(where, None):
@@ -216,6 +245,11 @@ def retry_after(text: str, now: datetime) -> float:
     except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(0.0, seconds.total_seconds()), LONGEST_AFTER)
+
+
+def _most(until: float) -> float:
+    """Seconds to wait for one answer of the other side."""
+    return min(SECONDS, max(0.1, until - time.monotonic()))
 
 
 def _said(error: Exception) -> str:

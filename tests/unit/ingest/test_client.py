@@ -8,8 +8,9 @@ import pytest
 from azure.eventhub import EventData
 from azure.eventhub.amqp import AmqpAnnotatedMessage
 
-from scorer.ingest.client import forget_tags, messages, whole
+from scorer.ingest.client import forget_tags, messages, namespace_of, whole
 from scorer.ingest.events import Message
+from scorer.ingest.service_settings import Hub
 
 AT = {b"x-opt-sequence-number": 7, b"x-opt-offset": b"4711", b"x-opt-enqueued-time": 1_767_268_800_001}
 
@@ -40,6 +41,21 @@ def _of(annotations: dict[bytes, Any], body: dict[str, Any]) -> EventData:
 )
 def test_bodies_of_every_kind_are_bytes(body: dict[str, Any], wanted: bytes) -> None:
     assert messages([event(**body)]) == [Message(7, "4711", 1_767_268_800_001_000, wanted)]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "connection", "wanted"),
+    [
+        ("ns.servicebus.windows.net", "", "ns.servicebus.windows.net"),
+        ("", "Endpoint=sb://ns.windows.net/;SharedAccessKeyName=a;SharedAccessKey=b=", "ns.windows.net"),
+        ("", "SharedAccessKeyName=a;SharedAccessKey=b;Endpoint=sb://Localhost:5672", "Localhost"),
+        ("", "endpoint=sb://ns/;sharedaccesskeyname=a;sharedaccesskey=b", "ns"),
+    ],
+)
+def test_a_hub_s_host_is_known_in_each_form_that_the_client_takes(
+    namespace: str, connection: str, wanted: str
+) -> None:
+    assert namespace_of(Hub("readings", namespace=namespace, connection=connection)) == wanted
 
 
 def test_with_properties_as_capture_keeps_them() -> None:

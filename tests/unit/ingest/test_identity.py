@@ -9,25 +9,14 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from scorer.ingest.checks import SettingsError
 from scorer.ingest.identity import WorkloadIdentity
-from token_endpoints import CLIENT, FEDERATED, TENANT, Azure
+from token_endpoints import FEDERATED, Azure
 
 SCOPE = "https://eventhubs.azure.net/.default"
 
 
-def environment(azure: Azure, tmp_path: Path) -> dict[str, str]:
-    file = tmp_path / "token"
-    file.write_text(FEDERATED)
-    return {
-        "AZURE_CLIENT_ID": CLIENT,
-        "AZURE_TENANT_ID": TENANT,
-        "AZURE_FEDERATED_TOKEN_FILE": str(file),
-        "AZURE_AUTHORITY_HOST": azure.url,
-    }
-
-
 async def test_a_token_is_asked_for_once_until_it_is_about_to_end(tmp_path: Path) -> None:
     with Azure() as azure:
-        identity = WorkloadIdentity(environment(azure, tmp_path))
+        identity = WorkloadIdentity(azure.workload(tmp_path / "token"))
         first = await identity.get_token(SCOPE)
         assert (await identity.get_token(SCOPE)).token == first.token
         assert len(azure.asked) == 1
@@ -42,7 +31,7 @@ async def test_a_refusal_is_said_without_the_secret(tmp_path: Path) -> None:
     with Azure() as azure:
         azure.refusals = [(401, "invalid_client")]
         with pytest.raises(ClientAuthenticationError, match="answered 401 invalid_client") as refused:
-            await WorkloadIdentity(environment(azure, tmp_path)).get_token(SCOPE)
+            await WorkloadIdentity(azure.workload(tmp_path / "token")).get_token(SCOPE)
     assert FEDERATED not in str(refused.value)
 
 

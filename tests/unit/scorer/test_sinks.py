@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +29,7 @@ from scorer.sinks.attempt import Answer, Later, Never, Sender, Taken, Unreachabl
 from scorer.sinks.earlier import Earlier
 from scorer.sinks.event import Event
 from scorer.sinks.ledger import OutdoneError
-from scorer.sinks.rule import batches
+from scorer.sinks.rule import batches, too_old
 from scorer.sinks.run import Clock, _Delivery
 from scorer.storage import Store, UnavailableError
 from scorer.storage.memory import MemoryStore
@@ -316,6 +319,18 @@ def test_a_backfill_is_not_sent() -> None:
     assert not sink.asked
 
 
+def test_the_age_that_is_documented_for_corrections_covers_their_horizon() -> None:
+    page = Path(__file__).parents[3].joinpath("docs/schedules.md").read_text()
+    example = page.partition("### How late a correction still reaches a sink")[2]
+    horizon, age = (
+        int(re.search(rf"{key}: ([0-9]+)", example)[1])  # type: ignore[index]
+        for key in ("horizonSeconds", "maxAgeSeconds")
+    )
+    last = SPAN.end + timedelta(seconds=horizon)
+    usual, such = (sinks_of([OPS | more])[0] for more in ({}, {"maxAgeSeconds": age}))
+    assert (too_old(usual, SPAN, last), too_old(such, SPAN, last)) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("settings", "sensors"),
     [
@@ -435,6 +450,50 @@ def test_a_place_that_is_away_holds_up_no_other(answer: Answer) -> None:
     assert sink.sensors() == ["b", "c", "d"]
 
 
+class Ailing(Double):
+    """Each request to the address of the sick takes `sick` seconds, and those to others `well`."""
+
+    def __init__(self, wall: Wall, sick: float, well: float, answers: Sequence[Answer]) -> None:
+        super().__init__()
+        self.wall, self.sick, self.well, self.troubles = wall, sick, well, list(answers)
+        self.tries: list[float] = []
+        self.arrived: list[float] = []
+
+    def send(self, place: Place, events: Sequence[Event], seconds: float = 1.0) -> Answer:
+        if "sick" not in place.url:
+            self.wall.time += self.well
+            self.arrived.append(self.wall.time)
+            return super().send(place, events, seconds)
+        self.tries.append(self.wall.time)
+        self.wall.time += self.sick
+        return self.troubles.pop(0) if self.troubles else super().send(place, events, seconds)
+
+
+@pytest.mark.parametrize("sick", ["s00", "s40"])
+def test_a_place_in_trouble_is_tried_again_while_others_are_sent_to(sick: str) -> None:
+    wall = Wall()
+    sink = Ailing(wall, 0.0, 5.0, [Later("answered 503")] * 4)
+    run = a_run(MemoryStore(), sensors=[f"s{place:02}" for place in range(41)])  # type: ignore[arg-type]
+    assert routed(run, sink, {sick: "sick"}, wall, until=580.0) == {"delivered": 41}
+    assert len(sink.tries) == 5
+    assert max(after - before for before, after in itertools.pairwise(sink.tries)) <= 10.0
+
+
+def test_others_have_half_of_the_time_while_places_do_not_answer() -> None:
+    wall, names = Wall(), [f"s{place:02}" for place in range(40)]
+    sink = Ailing(wall, 20.0, 0.5, [Later("no answer")] * 100)
+    routes = [
+        {"match": {"group": [f"sick{name}"]}, "url": f"https://sick{name}.example/"} for name in names[:5]
+    ]
+    run = a_run(MemoryStore(), sensors=names)  # type: ignore[arg-type]
+    run.order = run.order._replace(
+        given={name: NOTHING_GIVEN._replace(group=f"sick{name}") for name in names[:5]}
+    )
+    told = send(run, sink, wall, until=580.0, routes=routes)
+    assert (told["delivered"], told["deadlettered"]) == (35, 5)
+    assert max(sink.arrived) <= 5 * 20 + 2 * 35 * 0.5 + 20
+
+
 def test_a_place_that_refuses_one_after_the_other_stops_no_other() -> None:
     names = [f"s{place:02}" for place in range(40)]
     sink = Half(Never("answered 400"))
@@ -518,6 +577,19 @@ def test_what_was_delivered_before_the_store_failed_counts_as_delivered() -> Non
     sink = Double()
     told = send(a_run(Bad(), sensors="abcdef"), sink)
     assert (told["delivered"], told["deadlettered"]) == (len(sink.taken), 6 - len(sink.taken))
+
+
+def test_a_correction_tells_what_was_suppressed_before() -> None:
+    store, sink = MemoryStore(), Double()
+    rule = {"debounce": {"atLeast": 2, "of": 2}}
+    written(store, OWN, 11, "a")
+    told = send(a_run(store, sensors="ab", name="hourly-20260101t1300z"), Double(), **rule)
+    assert told == {"delivered": 1, "suppressed": 1}
+    written(store, OWN, 11, "ab")  # the hour before was corrected
+    again = Run(store, OWN, dict.fromkeys("ab", "x"), minute=2, name="hourly-20260101t1300z-c1")
+    again.order = again.order._replace(part=True)
+    assert send(again, sink, **rule) == {"delivered": 1, "skipped": 1}
+    assert sink.sensors() == ["b"]
 
 
 @pytest.mark.parametrize(("answer", "sensors"), [(Never("answered 401", all=True), "abc"), (Taken(), "")])
