@@ -32,21 +32,22 @@ STUMBLES = [
     b"0001-01-01 00:00:00",
 ]  # fmt: skip
 
+ROWS: list[dict[str, Any]] = [
+    {
+        "time": f"2026-01-01T12:{n:02}:00Z",
+        "sensor": f"s{n % 3}",
+        "n": n % 3,
+        "value": n / 4,
+        "note": "ä" * (n % 5),
+    }
+    for n in range(1, 50)
+]
+
 
 def good_files(form: str) -> list[bytes]:
     """Small good files of a format, of different kinds."""
     write: Any = FORMATS[form]
-    rows = [
-        {
-            "time": f"2026-01-01T12:{n:02}:00Z",
-            "sensor": f"s{n % 3}",
-            "n": n % 3,
-            "value": n / 4,
-            "note": "ä" * (n % 5),
-        }
-        for n in range(1, 50)
-    ]
-    files = [write(rows), write(rows[:1]), write([{**row, "time": row["time"][:19]} for row in rows])]
+    files = [write(ROWS), write(ROWS[:1]), write([{**row, "time": row["time"][:19]} for row in ROWS])]
     if form == "Parquet":
         import io
         from datetime import datetime
@@ -54,8 +55,8 @@ def good_files(form: str) -> list[bytes]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        times = pa.array([datetime.fromisoformat(row["time"]) for row in rows], pa.timestamp("us", tz="UTC"))
-        table = pa.Table.from_pylist(rows).set_column(0, "time", times)
+        times = pa.array([datetime.fromisoformat(row["time"]) for row in ROWS], pa.timestamp("us", tz="UTC"))
+        table = pa.Table.from_pylist(ROWS).set_column(0, "time", times)
         for options in ({}, {"compression": "zstd"}, {"use_dictionary": False}, {"row_group_size": 7}):
             sink = io.BytesIO()
             pq.write_table(table, sink, **options)  # type: ignore[arg-type]

@@ -77,6 +77,14 @@ class Fleet:
         stop = asyncio.Event()
         return service, stop, asyncio.create_task(service.run(stop))
 
+    async def kill(self, service: Service, work: asyncio.Task[None]) -> None:
+        """One ends as by SIGKILL: it commits nothing."""
+        for partition in service.consumer.partitions:
+            partition.abandon()
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
     @contextlib.asynccontextmanager
     async def replica(self, store: Store | None = None) -> AsyncIterator[Service]:
         """One more while the block runs; it ends as by SIGTERM."""

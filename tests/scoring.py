@@ -14,12 +14,24 @@ from numpy.typing import NDArray
 
 from scorer.contract import WorkOrder, parse_work_order
 from scorer.land import land
+from scorer.logs import Log
 from scorer.model.file import write_model
 from scorer.storage import Store
 
 RUN_UID = "6f0c1a2e-0000-4000-8000-000000000001"
 START, END = "2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z"
 CSV = Path(__file__).resolve().parents[1] / "examples" / "azure-reference" / "sensor_data.csv"
+
+
+class KeptLog(Log):
+    """Keeps its lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+
+    def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
+        self.lines.append({"level": level, "message": message, **fields})
 
 
 def work(sensors: Sequence[str], **changes: Any) -> dict[str, Any]:

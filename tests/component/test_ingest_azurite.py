@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import uuid
 from typing import TYPE_CHECKING
 
@@ -39,11 +37,7 @@ async def test_replicas_share_a_hub_by_blobs_and_one_of_them_dies(azurite: Azuri
             await until(lambda: all(s.consumer.partitions for s in fleet.services), "shared", 90)
             fleet.fill(10)
             await until(lambda: any(p.sequence > 40 for p in dying.consumer.partitions))
-            for partition in dying.consumer.partitions:
-                partition.abandon()  # as by SIGKILL: it commits nothing
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            await fleet.kill(dying, work)
             fleet.fill(10)
             await until(lambda: len(staying.consumer.partitions) == 4, "all taken over", 90)
             fleet.next_hour()

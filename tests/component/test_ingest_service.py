@@ -67,11 +67,7 @@ async def test_replicas_share_and_take_over_from_one_that_dies(replicas: int) ->
             await until(lambda: all(s.consumer.partitions for s in fleet.services), "shared", 90)
             fleet.fill(10)
             await until(lambda: any(p.changed or p.sequence > 30 for p in dying.consumer.partitions))
-            for partition in dying.consumer.partitions:
-                partition.abandon()  # as by SIGKILL: it commits nothing
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            await fleet.kill(dying, work)
             fleet.fill(10)
             await until(lambda: sum(len(s.consumer.partitions) for s in others) >= 4, "all taken", 90)
             fleet.next_hour()

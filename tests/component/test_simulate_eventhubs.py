@@ -23,7 +23,7 @@ from scorer.simulate.readings import fleet_sensors
 from scorer.simulate.send import Clock, Hub, SendError, Sent, Wall, send
 from scorer.simulate.settings import SECOND, Fleet, Network, Plan
 from scorer.simulate.simulation import simulation
-from token_endpoints import CLIENT, FEDERATED, TENANT, Azure
+from token_endpoints import FEDERATED, Azure
 
 PLAN = Plan(
     seed=5,
@@ -243,14 +243,7 @@ async def test_a_hub_that_is_not_there_is_said_at_once(name: str | None, said: s
 
 def an_identity(azure: Azure, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the workload identity webhook puts into a pod."""
-    file = folder / "token"
-    file.write_text(FEDERATED)
-    for name, value in {
-        "AZURE_CLIENT_ID": CLIENT,
-        "AZURE_TENANT_ID": TENANT,
-        "AZURE_FEDERATED_TOKEN_FILE": str(file),
-        "AZURE_AUTHORITY_HOST": azure.url,
-    }.items():
+    for name, value in azure.workload(folder / "token").items():
         monkeypatch.setenv(name, value)
 
 

@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,14 +18,13 @@ from faulty_proxy import Fault, FaultyProxy, answer, answer_after, lost, reset, 
 from scorer.clock import Stopwatch
 from scorer.contract import Exit, Header
 from scorer.fence import Claim
-from scorer.logs import Log
 from scorer.outcome import Outcome
 from scorer.pipeline import Pipeline
 from scorer.storage import ConflictError, Store, UnavailableError, open_store
 from scorer.storage.address import azure_address
 from scorer.storage.azure import AzureBlobStore, Retries
 from scorer.storage.create import create_store
-from scoring import order, put_sensor, work
+from scoring import KeptLog, order, put_sensor, work
 
 if TYPE_CHECKING:
     from local.azurite import Azurite
@@ -141,16 +140,11 @@ def test_a_listing_goes_on_where_it_was_cut(place: Place) -> None:
     assert place.proxy.requests.count("LIST") >= 40 // 7
 
 
-class Quiet(Log):
-    def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        """Says nothing."""
-
-
 def score(store: Store, sensors: list[str]) -> Outcome:
     ordered = order(sensors)
     outcome = Outcome(Header(ordered.run.uid, 0, 0, "2026-01-01T13:00:09.000Z"), sensors, Stopwatch())
     claim = Claim(ordered.run.created, ordered.run.uid, "2026-01-01T13:00:09.000Z")
-    assert Pipeline(ordered, store, claim, outcome, Quiet()).run() == 0
+    assert Pipeline(ordered, store, claim, outcome, KeptLog()).run() == 0
     return outcome
 
 

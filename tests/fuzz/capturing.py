@@ -9,9 +9,9 @@ from random import Random
 
 from capture_files import NOON, capture_bytes, message, recoded
 from fuzz.mutate import as_bytes, as_lines
-from fuzz.readers import READINGS, ROWS, SPAN
+from fuzz.readers import READINGS, SPAN
 from fuzz.target import READ, Target, refusal
-from hostile_readings import check
+from hostile_readings import ROWS, check
 from scorer.contract.outcome import SensorError
 from scorer.contract.work import Columns, ReadingsSource
 from scorer.readings import Reader

@@ -11,7 +11,9 @@ from typing import Any
 from fuzz import bombs
 from fuzz.mutate import as_bytes, as_json, as_lines, zipped
 from fuzz.target import READ, Target, refusal
+from scorer.inflated import MAX_BODY
 from scorer.ingest.accounting import total
+from scorer.ingest.bodies import MAX_RECORDS
 from scorer.ingest.events import Message, decode
 from scorer.ingest.settings import settings
 from scorer.ingest.state import State, StateError, dump, load
@@ -110,7 +112,10 @@ def _read_state(data: bytes, _: Random) -> str:
 
 
 def _bombs(_: Sequence[bytes]) -> list[bytes]:
-    return bombs.zipped(_singles()[0] + b"\n")
+    """Also some that are not too large: nothing that can be used, in as many pieces as there can be."""
+    nothing = (b"{}\n" * MAX_RECORDS, b"ab\n" * (MAX_BODY // 3), b"[" + b"{}," * (MAX_BODY // 3 - 1) + b"{}]")
+    small = [gzip.compress(body, 1, mtime=0) for body in nothing]
+    return [*bombs.zipped(_singles()[0] + b"\n"), *small]
 
 
 TARGETS = (

@@ -18,7 +18,7 @@ from contract_vectors import vectors
 from fuzz import bombs
 from fuzz.mutate import as_json, as_lines, as_parquet, zipped
 from fuzz.target import READ, Target, refusal
-from hostile_readings import check
+from hostile_readings import ROWS, check
 from reading_files import array_bytes, csv_bytes, lines_bytes, parquet_bytes
 from scorer.contract.outcome import SensorError
 from scorer.contract.publishing import parse_decisions
@@ -42,16 +42,6 @@ from scoring_operator.chunks import SensorListError, read_list
 SPAN = window("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z")
 READINGS = ("ReadingsCorrupt", "SchemaMismatch", "ReadingsTooLarge")
 MODELS = ("ModelCorrupt", "ModelIncompatible")
-ROWS: list[dict[str, Any]] = [
-    {
-        "time": f"2026-01-01T12:{n:02}:00Z",
-        "sensor": f"s{n % 3}",
-        "n": n % 3,
-        "value": n / 4,
-        "note": "ä" * (n % 5),
-    }
-    for n in range(1, 50)
-]
 
 
 def _parquet_files() -> list[bytes]:

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from azure.eventhub.aio import EventHubConsumerClient
 
 MOST_PENDING = 1_000_000
-"""Closed windows and dead letters after which a commit does not wait for its time."""
+"""Closed windows after which a commit does not wait for its time."""
+MOST_LETTER_BYTES = 16 * 1024 * 1024
+"""Of dead letters of all partitions, likewise."""
 FIRST_COMMIT_SECONDS = 1.0
 """From a partition's claim to its first commit, at most."""
 SWEEP_SECONDS = 5.0
@@ -69,9 +71,13 @@ class _Owned:
         self.gathered = Gathered()
 
 
-def _take_all(partition: Partition, steps: Sequence[Sequence[Message]]) -> None:
-    for messages_of_step in steps:
-        partition.take(messages_of_step)
+def take_some(partition: Partition, steps: Sequence[Sequence[Message]]) -> list[Sequence[Message]]:
+    """Takes them one after the other, until one becomes so large that it is taken in part; gives the rest."""
+    for at, step in enumerate(steps):
+        taken = partition.take(step)
+        if taken < len(step):
+            return [step[taken:], *steps[at + 1 :]]
+    return []
 
 
 class Consumer:
@@ -156,16 +162,28 @@ class Consumer:
             owned.gathered.add(found, self._clocks.monotonic())
         if owned.gathered.due(now := self._clocks.monotonic()) or not events or now >= owned.due:
             await self._step(owned, silent=not events)
-        if self._clocks.monotonic() >= owned.due or partition.pending > MOST_PENDING:
+        await self._commit_if_due(owned)
+
+    async def _commit_if_due(self, owned: _Owned) -> None:
+        partition = owned.partition
+        full = partition.letter_bytes > MOST_LETTER_BYTES // max(len(self._owned), 1)
+        if self._clocks.monotonic() >= owned.due or full or partition.pending > MOST_PENDING:
             if partition.changed:
                 await self._commit(partition)
             owned.due = self._clocks.monotonic() + self._rates.commit
 
     async def _step(self, owned: _Owned, silent: bool) -> None:
-        """Takes what was gathered; of a silent partition also how late it is."""
+        """Takes what was gathered; of a silent partition also how late it is.
+
+        Where messages become many events, others have their turn and commits their time between them.
+        """
         if owned.gathered:
-            async with self._taking:
-                await asyncio.to_thread(_take_all, owned.partition, owned.gathered.taken())
+            steps: Sequence[Sequence[Message]] = owned.gathered.taken()
+            while steps:
+                async with self._taking:
+                    steps = await asyncio.to_thread(take_some, owned.partition, steps)
+                if steps:
+                    await self._commit_if_due(owned)
             self._forget_tags(owned.partition.name)
         if silent and (until := await self._silent_until(owned)) is not None:
             await asyncio.to_thread(owned.partition.take, (), until)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scorer.ingest.bodies import Wrong, one_record, plain, records_of, said
+from scorer.ingest.bodies import Wrong, one_record, plain, records_of, said, unzipped
 from scorer.ingest.sensors import MISSING, OTHER_STREAM, TOO_MANY, UNUSABLE, Sensors
 from scorer.ingest.settings import (
     CSV,
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     Rows = Sequence[dict[str, Any]]
 
+MOST_BYTES = 1024 * 1024
+MOST_RECORDS = 20_000
+"""Of bodies with several events, inflated, that are decoded together; or one message, however large."""
 ROOT = "$."
 """Begins a field of the whole message."""
 _PER_SECOND = {SECONDS: 1_000_000, MILLISECONDS: 1_000, MICROSECONDS: 1}
@@ -97,11 +100,17 @@ class _Rows(NamedTuple):
     messages: list[int]
     places: list[int]
     letters: list[Letter]
+    read: int
+    """How many messages these are of."""
 
 
-def decode(messages: Sequence[Message], mapping: Fields, sensors: Sensors) -> Events:
-    """The events of messages in their order; sensors that are new are added to `sensors`."""
-    found = _rows(messages, mapping)
+def decode(messages: Sequence[Message], mapping: Fields, sensors: Sensors, bounded: bool = False) -> Events:
+    """The events of messages in their order; sensors that are new are added to `sensors`.
+
+    `bounded`: of no more messages than memory is meant for, perhaps fewer than are given; of one at least.
+    """
+    found = _rows(messages, mapping, bounded)
+    messages = messages[: found.read]
     times, sensor, values, wrong = _columns(found.rows, found.roots, mapping, sensors)
     messages_of, letters = np.array(found.messages, np.int32), found.letters
     if wrong:
@@ -122,8 +131,13 @@ def decode(messages: Sequence[Message], mapping: Fields, sensors: Sensors) -> Ev
     )
 
 
-def _rows(messages: Sequence[Message], mapping: Fields) -> _Rows:
-    rows, roots, of, places, letters = found = _Rows([], [], [], [], [])
+def _rows(messages: Sequence[Message], mapping: Fields, bounded: bool) -> _Rows:
+    rows: list[dict[str, Any]] = []
+    roots: list[dict[str, Any]] = []
+    of: list[int] = []
+    places: list[int] = []
+    letters: list[Letter] = []
+    read, size, records = len(messages), 0, 0
     plain_json = mapping.form == JSON and not mapping.records
     for place, message in enumerate(messages):
         if plain_json and (record := one_record(message.body)) is not None:
@@ -131,14 +145,23 @@ def _rows(messages: Sequence[Message], mapping: Fields) -> _Rows:
             of.append(place)
             places.append(0)
             continue
-        body = records_of(message.body, mapping)
+        data = unzipped(message.body)
+        if isinstance(data, Wrong):
+            letters.append(Letter(place, *data))
+            continue
+        body = records_of(data, mapping)
         rows.extend(body.records)
         of.extend([place] * len(body.records))
         places.extend(body.places)
         if body.root is not None:
             roots.extend([body.root] * len(body.records))
         letters.extend(Letter(place, *wrong) for wrong in body.wrong)
-    return found
+        size += len(data)
+        records += len(body.records) + len(body.wrong)
+        if bounded and (size > MOST_BYTES or records > MOST_RECORDS):
+            read = place + 1
+            break
+    return _Rows(rows, roots, of, places, letters, read)
 
 
 class _Read(NamedTuple):

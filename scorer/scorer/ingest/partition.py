@@ -103,6 +103,8 @@ class Partition:
         self._closed: list[Closed] = []
         self._late: list[Closed] = []
         self._letters: list[Dead] = []
+        self.letter_bytes = 0
+        """Of dead letters that wait for a commit."""
         self._counts: list[Counts] = []
         self._unusable = 0
         self._committed = (state.sequence, self.marks())
@@ -121,9 +123,9 @@ class Partition:
 
     @property
     def pending(self) -> int:
-        """Closed windows, late events and dead letters that wait for a commit."""
+        """Closed windows, late and raw events that wait for a commit."""
         raw = self._raw.pending if self._raw else 0
-        return sum(len(each.ends) for each in (*self._closed, *self._late)) + len(self._letters) + raw
+        return sum(len(each.ends) for each in (*self._closed, *self._late)) + raw
 
     def marks(self) -> tuple[int, int]:
         """The hours that watermark and clock are in: when these change, there is perhaps an hour to land."""
@@ -139,34 +141,42 @@ class Partition:
             self.marks(),
         )
 
-    def take(self, messages: Sequence[Message], now: int | None = None) -> None:
-        """Takes messages that follow; `now` as `step` wants it. Raises LostError after release.
+    def take(self, messages: Sequence[Message], now: int | None = None) -> int:
+        """Takes messages that follow; `now` as `step` wants it, with the last of them. Raises LostError after
+        release.
 
+        Gives how many it took: of those that become large when they are decoded no more than memory is meant
+        for, and one at least. The others are to be given again, perhaps after a commit.
         Whatever else is raised, nothing of this partition is committed any more: it is to be claimed again.
         """
         with self._lock:
             if self._released:
                 raise LostError(f"partition {self.name} was given back")
             try:
-                self._take(messages, now)
+                return self._take(messages, now)
             except BaseException:
                 self._released = True  # the state may be half changed: it must never be committed
                 raise
 
-    def _take(self, messages: Sequence[Message], now: int | None) -> None:
+    def _take(self, messages: Sequence[Message], now: int | None) -> int:
         self._takes += 1
         state = self._state
+        events = decode(messages, state.settings.mapping, state.sensors, bounded=True)
+        count = len(events.sequences)
         if self._raw:
-            self._raw.take(messages, state.sequence)
-        done = step(state, decode(messages, state.settings.mapping, state.sensors), now)
+            self._raw.take(messages[:count], state.sequence)
+        done = step(state, events, now if count == len(messages) else None)
         if len(done.closed.ends):
             self._closed.append(done.closed)
         if done.late is not None:
             self._late.append(done.late)
         self._unusable += sum(letter.reason not in UNREADABLE for letter in done.letters)
         if self._rooms.letters:
-            self._letters.extend(dead(self.name, done.letters, messages))
+            found = list(dead(self.name, done.letters, messages))
+            self._letters.extend(found)
+            self.letter_bytes += sum(len(letter.line) for letter in found)
         self._counts.append(done.counts)
+        return count
 
     def commit(self, landed: int | None = None, taken: Taken = Taken()) -> Done:  # noqa: B008 (never changes)
         """Makes all that was taken durable; what is of hours before `landed` is not kept any more.
@@ -215,6 +225,7 @@ class Partition:
         self._committed = (self.sequence, self.marks())
         done = Done(total(*self._counts), sum(len(c.ends) for c in self._closed), self._unusable, stray)
         self._closed, self._late, self._letters, self._counts, self._unusable = [], [], [], [], 0
+        self.letter_bytes = 0
         return done
 
     def _kept(self, landed: int | None, taken: Taken) -> dict[int, list[Part]]:

@@ -21,6 +21,8 @@ MISSING, UNUSABLE, TOO_MANY, OTHER_STREAM = -1, -2, -3, -4
 """Instead of a place: a field is not there, the name cannot be one, there are too many, or two substreams."""
 SEPARATOR = "\x1f"
 """Between the fields that name a substream together."""
+LONGEST_KEY = 256
+"""Letters of fields that are kept for the next time: one name may come in any amount of white space."""
 _PLAIN = {str, int}
 _FEWEST = 1024
 
@@ -97,7 +99,7 @@ class Sensors:
             text + literal for text, literal in zip(texts, self._literals[1:], strict=True)
         )
         place = self.place(name, SEPARATOR.join(texts[which] for which in self._over))
-        if place >= 0 and len(self._by_fields) < 2 * self._most:
+        if place >= 0 and len(self._by_fields) < 2 * self._most and len(str(key)) <= LONGEST_KEY:
             self._by_fields[key] = place
         return place
 

@@ -15,14 +15,21 @@ from scorer.ingest.landing import Landing
 from scorer.ingest.partition import LostError, Partition, Rooms, claim
 from scorer.ingest.places import places
 from scorer.ingest.settings import Settings
-from scorer.storage import UnavailableError
+from scorer.storage import StorageError, UnavailableError
 from scorer.storage.memory import MemoryStore
-from unit.ingest.partitions import MINUTE, NOON, SECOND
+from unit.ingest.partitions import MINUTE, NOON, SECOND, configured
 
 PLACES = places("ingest", "readings", "$Default")
 LETTERS = "deadletter/{yyyy}/{MM}/{dd}/{HH}"
 USUAL = Landing()
+COLUMNS = {"value": "avg", "low": "min", "spread": "stddev", "count": "count"}
 Hub = Mapping[str, Sequence[Message]]
+
+
+def engine(over: bool = False, columns: Mapping[str, str] = COLUMNS, **ordering: Any) -> Settings:
+    """Windows of 7 s; what is late is left out, unless `ordering` has it otherwise."""
+    told = {"lateArrival": "30s", "outOfOrder": "2s", "onLateArrival": "Drop", **ordering}
+    return configured(columns, over, seconds=True, size="7s", **told)
 
 
 class KilledError(BaseException):
@@ -192,6 +199,59 @@ class Replica:
         self.clock += 1000
         self.land()
         self.lander.correct(self.clock + 1e6)
+
+
+def until_one_lives(
+    make: Callable[[int], Replica], turns: int, killed: Callable[[], None] = lambda: None
+) -> None:
+    """Processes, one after the other: each is killed as its store has it, until one has had its turns."""
+    for life in range(200):
+        replica = make(life)
+        replica.clock = life * 1000.0
+        end = end_of(replica.hub)
+        try:
+            for name in sorted(replica.hub):
+                replica.own(name)
+            for _ in range(turns):
+                replica.turn(end)
+        except KilledError:
+            killed()
+            continue
+        break
+
+
+def rob_each_other(fleet: Sequence[Replica], seed: int) -> None:
+    """Owners that were robbed go on until a commit tells them; several land at once."""
+    chance = random.Random(seed)  # noqa: S311 (chance, not a secret)
+    hub, end = fleet[0].hub, end_of(fleet[0].hub)
+    for _ in range(300):
+        if chance.random() < 0.1:
+            chance.choice(fleet).own(chance.choice(sorted(hub)))
+        chance.choice(fleet).turn(end)
+
+
+def try_on(replica: Replica) -> None:
+    """A process whose store fails by chance does what it can."""
+    end = end_of(replica.hub)
+    for _ in range(600):
+        try:
+            for name in sorted(replica.hub):
+                if name not in replica.owned:
+                    replica.own(name)
+            replica.turn(end)
+        except (StorageError, LostError):
+            continue
+
+
+def events_of(hub: Hub) -> int:
+    """How many events a hub has; a message that cannot be read is one."""
+    count = 0
+    for message in (each for messages in hub.values() for each in messages):
+        try:
+            count += len(orjson.loads(message.body)) if message.body[:1] == b"[" else 1
+        except orjson.JSONDecodeError:
+            count += 1
+    return count
 
 
 def landed(store: MemoryStore) -> dict[str, bytes]:

@@ -24,11 +24,14 @@ NOON = 1_767_268_800 * SECOND
 FOREVER = NOON + 10**15
 
 
-def configured(columns: Mapping[str, str] | None = None, over: bool = False, **ordering: Any) -> Settings:
-    """Settings with windows of 5 s, unless `size` and `offset` say otherwise."""
+def configured(
+    columns: Mapping[str, str] | None = None, over: bool = False, seconds: bool = False, **ordering: Any
+) -> Settings:
+    """Settings with windows of 5 s, unless `size` and `offset` say otherwise; times: texts or `seconds`."""
     window = {key: ordering.pop(key) for key in ("size", "offset") if key in ordering}
     corrections = ordering.pop("corrections", None)
-    mapping = {"sensor": "{Device}-{Tag}", "values": "Value", "time": "TS"}
+    mapping: dict[str, Any] = {"sensor": "{Device}-{Tag}", "values": "Value", "time": "TS"}
+    mapping |= {"timeForm": "Seconds"} if seconds else {}
     return settings(
         {
             "mapping": mapping | ({"over": ["Device"]} if over else {}),

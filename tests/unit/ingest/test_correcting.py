@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -235,8 +236,9 @@ def test_hours_that_landed_before_corrections_were_wanted_are_left_and_told() ->
     assert landed(hour.store) == before
 
 
-def test_an_hour_that_cannot_be_corrected_does_not_hold_others_back() -> None:
-    hour = plant(EACH)
+def broken(**given: str) -> tuple[Plant, Callable[[], object]]:
+    """Hours 12 and 13 are to be corrected, and a part of 12 is broken; what mends it."""
+    hour = plant(EACH, **given)
     hour.send("a", 90)
     hour.land(130)
     path = next(entry.path for entry in hour.store.list("ingest") if "/parts/2026010112/" in entry.path)
@@ -246,8 +248,13 @@ def test_an_hour_that_cannot_be_corrected_does_not_hold_others_back() -> None:
         hour.send("a", minute, 140)
     with pytest.raises(PartError):
         hour.again()
+    return hour, lambda: hour.store.put(path, good)
+
+
+def test_an_hour_that_cannot_be_corrected_does_not_hold_others_back() -> None:
+    hour, mend = broken()
     assert hour.success("readings/2026/01/01/13")["corrections"]["count"] == 1
-    hour.store.put(path, good)
+    mend()
     hour.again()
     hour.again()
     assert hour.success()["readings"]["events"] == 6
@@ -255,16 +262,7 @@ def test_an_hour_that_cannot_be_corrected_does_not_hold_others_back() -> None:
 
 
 def test_other_hours_are_seen_once_and_kept_no_longer_while_one_cannot_be_corrected() -> None:
-    hour = plant(EACH, horizon="3h")
-    hour.send("a", 90)
-    hour.land(130)
-    path = next(entry.path for entry in hour.store.list("ingest") if "/parts/2026010112/" in entry.path)
-    good = hour.store.get(path).data
-    hour.store.put(path, b"broken")
-    for minute in (30, 90):
-        hour.send("a", minute, 140)
-    with pytest.raises(PartError):
-        hour.again()
+    hour, mend = broken(horizon="3h")
     trouble = hour.replica.lander.trouble
     assert "has other bytes" in trouble
     assert hour.replica.lander.correct(hour.replica.clock + 0.5) is None  # before `every` is over
@@ -280,7 +278,7 @@ def test_other_hours_are_seen_once_and_kept_no_longer_while_one_cannot_be_correc
     assert list(header.parts) == [NOON // HOUR]
     kept = {entry.path.split("/")[-2] for entry in hour.store.list("ingest") if "/parts/" in entry.path}
     assert kept == {"2026010112"}
-    hour.store.put(path, good)
+    mend()
     hour.again()
     hour.again()
     assert hour.success()["readings"]["events"] == 6

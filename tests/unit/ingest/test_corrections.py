@@ -12,46 +12,39 @@ import pytest
 from scorer.ingest import records
 from scorer.ingest.accounting import Counts, total
 from scorer.ingest.landing import CSV, PER_SENSOR, SHARDED, Landing
-from scorer.ingest.partition import LostError
-from scorer.ingest.settings import Settings, settings
-from scorer.storage import StorageError
+from scorer.ingest.settings import Settings
 from scorer.storage.memory import MemoryStore
+from unit.ingest import crashing
 from unit.ingest.crashing import (
     BEHIND,
     PLACES,
     FaultyStore,
     Hub,
-    KilledError,
     Replica,
     a_hub,
     dies_after,
     end_of,
+    events_of,
     fails,
     landed,
+    rob_each_other,
+    try_on,
+    until_one_lives,
 )
 from unit.ingest.partitions import MINUTE, NOON
-from unit.ingest.test_crashes import events_of
 
 LATE = (*BEHIND, *BEHIND, 40 * MINUTE, 90 * MINUTE, 170 * MINUTE)
 EACH, SHARDS = Landing(CSV, PER_SENSOR), Landing(CSV, SHARDED, shard_rows=40)
 HOUR = 60 * MINUTE
 
 
-def engine(horizon: str = "24h", over: bool = False) -> Settings:
-    mapping = {"sensor": "{Device}-{Tag}", "values": "Value", "time": "TS", "timeForm": "Seconds"}
-    return settings(
-        {
-            "mapping": mapping | ({"over": ["Device"]} if over else {}),
-            "window": {"size": "7s"},
-            "columns": {"value": "avg", "low": "min", "spread": "stddev", "from": "first", "count": "count"},
-            "ordering": {
-                "lateArrival": "30s",
-                "outOfOrder": "2s",
-                "onLateArrival": "Correct",
-                "onOutOfOrder": "Correct",
-            },
-            "corrections": {"horizon": horizon, "every": "1s"},
-        }
+def engine(over: bool = False) -> Settings:
+    return crashing.engine(
+        over,
+        crashing.COLUMNS | {"from": "first"},
+        onLateArrival="Correct",
+        onOutOfOrder="Correct",
+        corrections={"horizon": "24h", "every": "1s"},
     )
 
 
@@ -169,48 +162,29 @@ def test_corrected_hours_are_what_they_had_been_if_nobody_had_been_late(seed: in
 @pytest.mark.parametrize("point", range(0, 240, 5))
 def test_killed_at_any_write_successors_correct_the_same(point: int) -> None:
     landing, over, hub = EACH if point % 4 else SHARDS, point % 9 == 0, a_late_hub(point % 4)
-    store, chance, end = MemoryStore(), random.Random(point), end_of(hub)  # noqa: S311 (chance, no secret)
-    for life in range(200):
+    store, chance = MemoryStore(), random.Random(point)  # noqa: S311 (chance, not a secret)
+
+    def make(life: int) -> Replica:
         writes = 2 * point if life == 0 else chance.randrange(80, 400)
         faulty = FaultyStore(store, dies_after(writes))
-        replica = slow(faulty, hub, f"r{life}", point * 1000 + life, landing, over)
-        replica.clock = life * 1000.0
-        try:
-            for name in sorted(hub):
-                replica.own(name)
-            for _ in range(100):
-                replica.turn(end)
-        except KilledError:
-            check(store)
-            continue
-        break
+        return slow(faulty, hub, f"r{life}", point * 1000 + life, landing, over)
+
+    until_one_lives(make, turns=100, killed=lambda: check(store))
     assert readings(settled(store, hub, landing, over)) == readings(patient(point % 4, landing))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_replicas_that_rob_each_other_and_land_at_once_correct_the_same(seed: int) -> None:
     hub, store = a_late_hub(seed % 4), MemoryStore()
-    chance, end = random.Random(seed), end_of(a_late_hub(seed % 4))  # noqa: S311 (chance, no secret)
     landing = SHARDS if seed % 2 else EACH
     fleet = [slow(store, hub, f"r{number}", seed * 10 + number, landing) for number in range(3)]
-    for _ in range(300):
-        if chance.random() < 0.1:
-            chance.choice(fleet).own(chance.choice(sorted(hub)))
-        chance.choice(fleet).turn(end)
+    rob_each_other(fleet, seed)
     assert readings(settled(store, hub, landing)) == readings(patient(seed % 4, landing))
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_store_that_fails_by_chance_corrects_the_same_in_the_end(seed: int) -> None:
     hub, store = a_late_hub(seed % 4), MemoryStore()
-    end, landing = end_of(hub), SHARDS if seed % 2 else EACH
-    replica = slow(FaultyStore(store, fails(seed, 0.1)), hub, "r", seed, landing)
-    for _ in range(600):
-        try:
-            for name in sorted(hub):
-                if name not in replica.owned:
-                    replica.own(name)
-            replica.turn(end)
-        except (StorageError, LostError):
-            continue
+    landing = SHARDS if seed % 2 else EACH
+    try_on(slow(FaultyStore(store, fails(seed, 0.1)), hub, "r", seed, landing))
     assert readings(settled(store, hub, landing)) == readings(patient(seed % 4, landing))

@@ -11,35 +11,24 @@ import pytest
 from scorer.ingest.accounting import Counts, total
 from scorer.ingest.landing import CSV, PER_SENSOR, SHARDED, Landing
 from scorer.ingest.partition import LostError
-from scorer.ingest.settings import Settings, settings
-from scorer.storage import StorageError
 from scorer.storage.memory import MemoryStore
 from unit.ingest.crashing import (
     LETTERS,
     FaultyStore,
-    Hub,
-    KilledError,
     Replica,
     a_hub,
     dies_after,
     end_of,
+    engine,
+    events_of,
     fails,
     landed,
+    rob_each_other,
+    try_on,
+    until_one_lives,
 )
 
 SHARDS = Landing(layout=SHARDED, shard_rows=40)
-
-
-def engine(over: bool = False) -> Settings:
-    mapping = {"sensor": "{Device}-{Tag}", "values": "Value", "time": "TS", "timeForm": "Seconds"}
-    return settings(
-        {
-            "mapping": mapping | ({"over": ["Device"]} if over else {}),
-            "window": {"size": "7s"},
-            "columns": {"value": "avg", "low": "min", "spread": "stddev", "count": "count"},
-            "ordering": {"lateArrival": "30s", "outOfOrder": "2s", "onLateArrival": "Drop"},
-        }
-    )
 
 
 @cache
@@ -55,43 +44,20 @@ def killed_at_every(point: int, seed: int, landing: Landing, over: bool = False)
     """Kills the process after so many writes, and the next one, until one gets to the end."""
     hub, store = a_hub(seed), MemoryStore()
     chance = random.Random(point)  # noqa: S311 (chance, not a secret)
-    end = end_of(hub)
-    for life in range(200):
+
+    def make(life: int) -> Replica:
         writes = point if life == 0 else chance.randrange(10, 60)
-        replica = Replica(
-            FaultyStore(store, dies_after(writes)),
-            hub,
-            engine(over),
-            f"r{life}",
-            point * 1000 + life,
-            landing,
-        )
-        replica.clock = life * 1000.0
-        try:
-            for name in sorted(hub):
-                replica.own(name)
-            for _ in range(40):
-                replica.turn(end)
-        except KilledError:
-            continue
-        break
-    Replica(store, hub, engine(over), "last", 1, landing).finish(end)
+        faulty = FaultyStore(store, dies_after(writes))
+        return Replica(faulty, hub, engine(over), f"r{life}", point * 1000 + life, landing)
+
+    until_one_lives(make, turns=40)
+    Replica(store, hub, engine(over), "last", 1, landing).finish(end_of(hub))
     return landed(store)
 
 
 def arrived(found: dict[str, bytes]) -> Counts:
     told = [orjson.loads(data) for path, data in found.items() if path.endswith("_SUCCESS")]
     return total(*(Counts(**each["arrived"]) for each in told))
-
-
-def events_of(hub: Hub) -> int:
-    count = 0
-    for message in (each for messages in hub.values() for each in messages):
-        try:
-            count += len(orjson.loads(message.body)) if message.body[:1] == b"[" else 1
-        except orjson.JSONDecodeError:
-            count += 1
-    return count
 
 
 @pytest.mark.parametrize("point", range(110))
@@ -119,34 +85,20 @@ def test_every_event_of_a_window_is_in_the_readings(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("replicas", [2, 3])
 def test_replicas_that_take_partitions_from_each_other_land_the_same(seed: int, replicas: int) -> None:
-    """Owners that were robbed go on until a commit tells them; several land at once."""
     hub, store = a_hub(seed % 4), MemoryStore()
-    chance, end = random.Random(seed), end_of(a_hub(seed % 4))  # noqa: S311 (chance, not a secret)
     fleet = [
         Replica(store, hub, engine(), f"r{number}", seed * 10 + number, SHARDS) for number in range(replicas)
     ]
-    for _ in range(300):
-        if chance.random() < 0.1:
-            chance.choice(fleet).own(chance.choice(sorted(hub)))
-        chance.choice(fleet).turn(end)
-    Replica(store, hub, engine(), "last", 1, SHARDS).finish(end)
+    rob_each_other(fleet, seed)
+    Replica(store, hub, engine(), "last", 1, SHARDS).finish(end_of(hub))
     assert landed(store) == uninterrupted(seed % 4, SHARDS)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_store_that_fails_by_chance_costs_nothing_but_time(seed: int) -> None:
     hub, store = a_hub(seed % 4), MemoryStore()
-    end = end_of(hub)
-    replica = Replica(FaultyStore(store, fails(seed, 0.1)), hub, engine(), "r", seed, SHARDS)
-    for _ in range(600):
-        try:
-            for name in sorted(hub):
-                if name not in replica.owned:
-                    replica.own(name)
-            replica.turn(end)
-        except (StorageError, LostError):
-            continue
-    Replica(store, hub, engine(), "last", 1, SHARDS).finish(end)
+    try_on(Replica(FaultyStore(store, fails(seed, 0.1)), hub, engine(), "r", seed, SHARDS))
+    Replica(store, hub, engine(), "last", 1, SHARDS).finish(end_of(hub))
     assert landed(store) == uninterrupted(seed % 4, SHARDS)
 
 

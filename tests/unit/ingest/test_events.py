@@ -227,6 +227,8 @@ def test_numbers_that_are_no_times(form: str, value: object) -> None:
         (b" " * (MAX_BODY + 1), {}, [(-1, "TooLarge")]),
         (b"[" + b"{}," * 100_000 + b"{}]", {}, [(-1, "TooLarge")]),
         (b"\n" * 9 + b"{}\n" * 100_001, {}, [(-1, "TooLarge")]),
+        (b'{"a": [' + b"{}," * 500_000 + b"{}]}", {}, [(-1, "TooLarge")]),
+        (b"a" + b"," * 1_048_576, {"format": "CSV"}, [(-1, "TooLarge")]),
         (b"[]", {"records": "a"}, [(-1, "NotAnObject")]),
         (b'{"a": 1}', {"records": "a"}, [(-1, "MissingRecords")]),
         (b'{"b": []}', {"records": "a.b"}, [(-1, "MissingRecords")]),
@@ -274,6 +276,25 @@ def test_a_name_that_two_devices_come_to_is_the_first_ones() -> None:
     body = as_json([event(Device=1, Tag=12), event(Device=11, Tag=2), event(Device=1, Tag=12)])
     assert letters(body, **given) == [(0, 1, "SensorOfAnotherSubstream")]
     assert [name for _, name, *_ in rows(body, sensor="s{Device}{Tag}")] == ["s112"] * 3
+
+
+def test_what_is_around_a_name_is_not_kept() -> None:
+    events, sensors = read(as_json([event(Device=" " * 5000 + "1"), event(Device="1"), event(Device="1 ")]))
+    assert sensors.names == ["device-1-tag-2"]
+    assert events.sensors.tolist() == [0, 0, 0]
+    assert set(sensors._by_fields) == {("1", 2), ("1 ", 2)}
+
+
+@pytest.mark.parametrize("body", [b"{}\n" * 30_000, b"[" + b"1," * 600_000 + b"1]"], ids=["events", "bytes"])
+def test_no_more_is_decoded_together_than_memory_is_meant_for(body: bytes) -> None:
+    given = mapped()
+    bodies = [as_json(EVENT), gzip.compress(body), as_json(TWO)]
+    messages = [Message(number, f"@{number}", NOON + number, body) for number, body in enumerate(bodies)]
+    first = decode(messages, given.mapping, sensors_for(given), bounded=True)
+    assert first.sequences.tolist() == [0, 1]
+    assert {letter.message for letter in first.letters} == {1}
+    rest = decode(messages[2:], given.mapping, sensors_for(given), bounded=True)
+    assert rest.messages.tolist() == [0, 0]
 
 
 def test_there_are_no_more_sensors_than_may_be() -> None:

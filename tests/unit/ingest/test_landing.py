@@ -34,9 +34,8 @@ from scorer.readings import Reader
 from scorer.sources import Sources
 from scorer.storage.memory import MemoryStore
 from scorer.window import window
-from unit.ingest.crashing import PLACES, Replica, a_hub, end_of, landed
+from unit.ingest.crashing import PLACES, Replica, a_hub, end_of, engine, landed
 from unit.ingest.partitions import NOON, SECOND
-from unit.ingest.test_crashes import engine
 
 HOUR = NOON // 3_600_000_000
 SPAN = window("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z")

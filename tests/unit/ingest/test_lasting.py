@@ -13,8 +13,7 @@ from scorer.ingest.settings import Settings
 from scorer.storage import Blob
 from scorer.storage.memory import MemoryStore
 from unit.ingest import test_corrections
-from unit.ingest.crashing import PLACES, FaultyStore, Hub, Replica, a_hub, end_of, landed
-from unit.ingest.test_crashes import engine
+from unit.ingest.crashing import PLACES, FaultyStore, Hub, Replica, a_hub, end_of, engine, landed
 
 SECONDS = 60.0
 EACH, SHARDS = Landing(CSV, PER_SENSOR), Landing(CSV, SHARDED, shard_rows=40)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from scorer.ingest import commits, parts
+from scorer.ingest.accounting import HOUR, total
 from scorer.ingest.cursor import Claim
+from scorer.ingest.events import Message
 from scorer.ingest.partition import LostError, Partition, Rooms, claim
 from scorer.ingest.state import StateError
 from scorer.ingest.windows import Closed
 from scorer.storage import UnavailableError
 from scorer.storage.memory import MemoryStore
-from unit.ingest.crashing import LETTERS, PLACES, FaultyStore, a_hub, end_of
-from unit.ingest.partitions import configured
-from unit.ingest.test_crashes import engine
+from unit.ingest.crashing import LETTERS, PLACES, FaultyStore, a_hub, end_of, engine
+from unit.ingest.partitions import NOON, configured
 
 HUB = a_hub(1)
 
@@ -60,6 +63,25 @@ def test_a_put_whose_answer_was_lost_is_known_as_our_own(more: bool) -> None:
         partition.take(HUB["0"][1:2])
         partition.commit()
     assert claimed(store, "b").sequence == (0 if more else 1)
+
+
+def test_messages_that_are_large_inside_are_taken_one_by_one_and_can_be_committed_between() -> None:
+    """The same comes of them whoever goes on, and their letters are short."""
+    bodies = [b"{}", gzip.compress(b"{}\n" * 30_000), gzip.compress(b"[1]"), gzip.compress(b"{}\n" * 30_000)]
+    messages = [Message(place, str(place), NOON + place, body) for place, body in enumerate(bodies)]
+    store = MemoryStore()
+    first = claimed(store)
+    assert first.take(messages, NOON + HOUR) == 2
+    counts = first.commit().counts
+    assert first.letter_bytes == 0
+    second = claimed(store, "b")
+    assert second.sequence == 1
+    assert second.take(messages[2:], NOON + HOUR) == 2
+    assert 0 < second.letter_bytes < 20_000
+    counts = total(counts, second.commit().counts)
+    assert (counts.messages, counts.bad, counts.adds_up) == (4, 60_002, True)
+    data = b"".join(store.get(entry.path).data for entry in store.list("deadletter"))
+    assert sum(orjson.loads(line)["events"] for line in data.splitlines()) == 60_002
 
 
 def test_what_fails_in_the_middle_is_never_committed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from obstore.exceptions import AlreadyExistsError, GenericError
 
+from local_server import LocalServer, Silent
 from scorer.storage import ConflictError, DeniedError, NotFoundError, StorageError, UnavailableError
 from scorer.storage.address import azure_address
 from scorer.storage.answers import meaning
@@ -20,15 +20,13 @@ QUICK = Retries(tries=3, first_seconds=0.001, busy_seconds=0.001, request_second
 Answers = list[tuple[int, str]]
 
 
-class Service(ThreadingHTTPServer):
+class Service(LocalServer):
     """Gives the answers in order, the last one for ever, and counts the requests."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.answers: Answers = []
         self.requests: list[str] = []
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(_Handler)
 
     def store(self, sas: str = "") -> AzureBlobStore:
         string = f"BlobEndpoint=http://127.0.0.1:{self.server_port}/acc;" + (
@@ -37,7 +35,7 @@ class Service(ThreadingHTTPServer):
         return AzureBlobStore("azure://acc/cont", azure_address("acc/cont", None, True, string), QUICK)
 
 
-class Handler(BaseHTTPRequestHandler):
+class _Handler(Silent, BaseHTTPRequestHandler):
     server: Service
 
     def answer(self) -> None:
@@ -62,16 +60,11 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_HEAD = do_DELETE = answer  # noqa: N815 (the names that the server looks for)
 
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     with Service() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
-        server.shutdown()
 
 
 @pytest.mark.parametrize(

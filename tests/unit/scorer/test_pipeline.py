@@ -24,21 +24,10 @@ from scorer.pipeline import AWAY_SENSORS, Pipeline
 from scorer.score import Scoring
 from scorer.storage import Blob, ConflictError, DeniedError, UnavailableError
 from scorer.storage.memory import MemoryStore
-from scoring import RUN_UID, model_bytes, order, put_model, put_readings, put_sensor, run_at, values
+from scoring import RUN_UID, KeptLog, model_bytes, order, put_model, put_readings, put_sensor, run_at, values
 
 ATTEMPT = "2026-01-01T13:00:09.000Z"
 OUTPUT = "predictions/2026/01/01/12/{}.parquet"
-
-
-class Quiet(Log):
-    """Keeps the lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[dict[str, Any]] = []
-
-    def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        self.lines.append({"level": level, "message": message, **fields})
 
 
 @pytest.fixture
@@ -59,7 +48,7 @@ def run(
     header = Header(work.run.uid, work.chunk, work.incarnation, attempt)
     outcome = Outcome(header, sensors, Stopwatch())
     claim = Claim(work.run.created, work.run.uid, attempt)
-    Pipeline(work, store, claim, outcome, log or Quiet(), Deaths(store, header) if deaths else None).run()
+    Pipeline(work, store, claim, outcome, log or KeptLog(), Deaths(store, header) if deaths else None).run()
     return outcome
 
 
@@ -147,7 +136,7 @@ def test_one_bad_sensor_harms_no_other(store: MemoryStore) -> None:
     version = json.loads(store.get("models/gone/current.json").data)["version"]
     store.delete(f"models/gone/{version}/model.safetensors")
     sensors = ["a", "corrupt", "nomodel", "text", "silent", "b", "early", "unreadable", "gone"]
-    log = Quiet()
+    log = KeptLog()
     outcome = run(store, sensors, log=log)
     assert kinds(outcome) == {
         "a": "Scored",
@@ -342,7 +331,7 @@ def test_storage_that_takes_nothing_is_not_asked_for_ever_either() -> None:
     for sensor in sensors:
         put_sensor(store, sensor)
     store.full = True
-    log = Quiet()
+    log = KeptLog()
     outcome = run(store, sensors, log=log)
     assert set(kinds(outcome).values()) == {"Undecided/StorageUnavailable"}
     assert AWAY_SENSORS <= store.asked <= AWAY_SENSORS + WRITERS + BEHIND_ITEMS
@@ -356,7 +345,7 @@ class Panic(BaseException):
 
 @pytest.mark.parametrize("defect", [ZeroDivisionError("oh"), Panic("oh")])
 def test_a_defect_costs_one_sensor_one_attempt(defect: BaseException) -> None:
-    store, log = Away(), Quiet()
+    store, log = Away(), KeptLog()
     for sensor in ("a", "b", "c"):
         put_sensor(store, sensor)
     store.error, store.at = defect, "readings/2026/01/01/12/b"
@@ -370,7 +359,7 @@ def test_a_defect_costs_one_sensor_one_attempt(defect: BaseException) -> None:
 
 @pytest.mark.parametrize("defect", [AWAY, ZeroDivisionError("oh"), Panic("oh")])
 def test_notes_that_cannot_be_read_cost_no_sensor(defect: BaseException) -> None:
-    store, log = Away(), Quiet()
+    store, log = Away(), KeptLog()
     put_sensor(store, "a")
     store.error, store.at = defect, "/inhand/"
     assert kinds(run(store, ["a"], log=log, deaths=True)) == {"a": "Scored"}
@@ -459,7 +448,7 @@ def test_what_nobody_decided_is_said(store: MemoryStore, monkeypatch: pytest.Mon
     monkeypatch.setattr(Deliveries, "write", lambda *_: [])
     put_sensor(store, "a")
     put_sensor(store, "b")
-    log = Quiet()
+    log = KeptLog()
     outcome = run(store, ["a", "b"], log=log)
     assert set(kinds(outcome).values()) == {"Undecided/Interrupted"}
     assert any("no stage has decided it" in line.get("traceback", "") for line in log.lines)

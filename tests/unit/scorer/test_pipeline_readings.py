@@ -16,12 +16,11 @@ from scorer import sources
 from scorer.clock import Stopwatch
 from scorer.contract import Decision, Header, Rows
 from scorer.fence import Claim
-from scorer.logs import Log
 from scorer.outcome import Outcome
 from scorer.pipeline import Pipeline
 from scorer.storage import Blob
 from scorer.storage.memory import MemoryStore
-from scoring import model_bytes, order, put_model
+from scoring import KeptLog, model_bytes, order, put_model
 
 SENSORS = [f"device-{device}-tag-{tag}" for device in (1, 2) for tag in (1, 2, 3)]
 NOON = datetime(2026, 1, 1, 13, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -49,17 +48,6 @@ class Counting(MemoryStore):
         return super().get_range(path, start, length, if_match)
 
 
-class Quiet(Log):
-    """Keeps the lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[dict[str, Any]] = []
-
-    def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        self.lines.append({"level": level, "message": message, **fields})
-
-
 @pytest.fixture
 def store() -> Counting:
     store = Counting()
@@ -70,10 +58,10 @@ def store() -> Counting:
 
 def run(
     store: MemoryStore, readings: dict[str, Any], sensors: Sequence[str] = SENSORS
-) -> tuple[dict[str, Decision], Quiet]:
+) -> tuple[dict[str, Decision], KeptLog]:
     work = order(sensors, readings=readings)
     header = Header(work.run.uid, work.chunk, work.incarnation, "2026-01-01T13:00:09.000Z")
-    outcome, log = Outcome(header, sensors, Stopwatch()), Quiet()
+    outcome, log = Outcome(header, sensors, Stopwatch()), KeptLog()
     Pipeline(work, store, Claim(work.run.created, work.run.uid, header.attempt), outcome, log).run()
     return dict(outcome.decisions()), log
 

@@ -16,31 +16,12 @@ from typing import Any
 
 import pytest
 
+from loaded import TELLING, dear, modules_in
 from scorer.contract import Exit
 from scorer.storage import Store, open_store
 from scorer.stored import read_object
 from scoring import RUN_UID, model_bytes, put_model, put_readings, put_sensor, run_at, values, work
 
-# What may never be on the way of a pod: each costs tens to hundreds of milliseconds. (logging and dataclasses
-# come with cloudpickle, which pyarrow imports where it is installed; in a pod it is not.)
-DEAR = (
-    *("sklearn", "pandas", "scipy", "joblib", "matplotlib", "safetensors.numpy"),
-    *("pyarrow.dataset", "pyarrow.compute", "pyarrow.fs", "azure", "http.client", "ssl"),
-    *("asyncio", "concurrent.futures", "click", "argparse"),
-)
-# Runs the pod, and tells at its end which modules were loaded.
-TELLING = """
-import json, os, sys
-leave = os._exit
-def telling(code):
-    with open(os.environ["MODULES"], "w") as file:
-        json.dump(sorted(sys.modules), file)
-    leave(code)
-os._exit = telling
-sys.argv[0] = "scorer"
-import runpy
-runpy.run_module("scorer", run_name="__main__")
-"""
 # Waits for ever, or dies, when a sensor of that name is scored, or written.
 TROUBLED = """
 import os, signal, sys, threading, time
@@ -162,9 +143,9 @@ def test_a_pod_scores_and_says_so(pod: Pod) -> None:
 def test_nothing_dear_is_imported(pod: Pod) -> None:
     put_sensor(pod.store, "a")
     pod.run(work(["a", "none"]), TELLING)
-    modules = json.loads(pod.modules_file.read_text())
+    modules = modules_in(pod.modules_file)
     assert "scorer.score" in modules
-    assert [name for name in modules if name.startswith(DEAR)] == []
+    assert dear(modules) == []
 
 
 def test_it_fails_no_neighbour_and_ends_partial(pod: Pod) -> None:

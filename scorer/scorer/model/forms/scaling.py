@@ -61,22 +61,17 @@ def _rows(arrays: Prepared) -> int:
 
 _FEATURES = ("in",)
 
+_STANDARDISING = Form(
+    shapes={"mean": _FEATURES, "scale": _FEATURES},
+    prepare=_prepare_standardise,
+    apply=_standardise,
+    width=_rows,
+    passes_missing=True,
+)
 FORMS = {
-    "standard_scaler": Form(
-        shapes={"mean": _FEATURES, "scale": _FEATURES},
-        prepare=_prepare_standardise,
-        apply=_standardise,
-        width=_rows,
-        passes_missing=True,
-    ),
+    "standard_scaler": _STANDARDISING,
     # The same arithmetic: the mean is a median, the scale a range of quantiles.
-    "robust_scaler": Form(
-        shapes={"mean": _FEATURES, "scale": _FEATURES},
-        prepare=_prepare_standardise,
-        apply=_standardise,
-        width=_rows,
-        passes_missing=True,
-    ),
+    "robust_scaler": _STANDARDISING,
     "min_max_scaler": Form(
         shapes={"scale": _FEATURES, "min": _FEATURES},
         prepare=_standing,
