@@ -128,7 +128,7 @@ def folder(unix: float) -> str:
     return time.strftime("readings/%Y/%m/%d/%H/", time.gmtime(unix))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600 if WHOLE else 900)
 def test_killed_at_any_instant_the_same_readings_land_and_counts_add_up(
     azurite: Azurite, tmp_path: Path
 ) -> None:

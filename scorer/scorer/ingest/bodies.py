@@ -24,6 +24,8 @@ MAX_MARKS = 1_000_000
 """Commas and opening brackets of a larger body: 100,000 readings of nine fields have as many. 16 MiB of
 `{},` or of empty cells have more, and their values would take 30 times that in memory."""
 SHOWN = 80
+LONGEST = 1024
+"""Letters of what a message says once for all of its events."""
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
@@ -225,6 +227,16 @@ def said(value: Any) -> str:
         return plain(orjson.dumps(value).decode())
     except (orjson.JSONEncodeError, UnicodeDecodeError):
         return f"({type(value).__name__})"
+
+
+def shortened(value: Any) -> Any:
+    """The value; of one too long for a time, a number, a unit or a name its beginning: no more use either."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+    if isinstance(value, list | dict):
+        text = said(value)
+        return value if len(text) < 3 * SHOWN else text
+    return value
 
 
 def said_bytes(data: bytes) -> str:

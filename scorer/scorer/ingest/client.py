@@ -14,9 +14,10 @@ from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient
 from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
+from scorer.ingest.checks import SettingsError
 from scorer.ingest.events import Message
 from scorer.ingest.identity import WorkloadIdentity
-from scorer.ingest.service_settings import Hub, Rates
+from scorer.ingest.service_settings import CONNECTION, Hub, Rates
 
 HUB_ERRORS = (EventHubError, AzureError, OSError, TimeoutError)
 """What questions to the hub may raise: all of them pass, or someone has to do something about them."""
@@ -34,7 +35,7 @@ class Progress(NamedTuple):
 
 
 def open_client(hub: Hub, rates: Rates, owners: CheckpointStore, **how: Any) -> EventHubConsumerClient:
-    """The client of a hub and consumer group. Raises SettingsError where there is no identity."""
+    """The client of a hub and consumer group. Raises SettingsError for an identity that cannot be used."""
     told: dict[str, Any] = {
         "checkpoint_store": owners,
         "load_balancing_interval": rates.balance,
@@ -42,9 +43,15 @@ def open_client(hub: Hub, rates: Rates, owners: CheckpointStore, **how: Any) -> 
         **how,
     }
     if hub.connection:
-        return EventHubConsumerClient.from_connection_string(
-            hub.connection, hub.group, eventhub_name=hub.name, **told
-        )
+        try:
+            return EventHubConsumerClient.from_connection_string(
+                hub.connection, hub.group, eventhub_name=hub.name, **told
+            )
+        except ValueError:  # what it says may have a part of the key
+            raise SettingsError(
+                f"{CONNECTION} is no connection string: wanted Endpoint=sb://NAME.servicebus.windows.net/;"
+                "SharedAccessKeyName=NAME;SharedAccessKey=KEY"
+            ) from None
     return EventHubConsumerClient(hub.namespace, hub.name, hub.group, WorkloadIdentity(), **told)
 
 

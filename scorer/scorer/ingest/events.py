@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scorer.ingest.bodies import Wrong, one_record, plain, records_of, said, unzipped
+from scorer.ingest.bodies import Wrong, one_record, plain, records_of, said, shortened, unzipped
 from scorer.ingest.sensors import MISSING, OTHER_STREAM, TOO_MANY, UNUSABLE, Sensors
 from scorer.ingest.settings import (
     CSV,
@@ -177,9 +178,10 @@ def _columns(
     """Times, sensors and values of all rows; and of each that cannot be used the first reason."""
 
     def cells(field: str) -> list[Any]:
-        return (
-            _cells(roots or rows, field.removeprefix(ROOT)) if field.startswith(ROOT) else _cells(rows, field)
-        )
+        if not field.startswith(ROOT):
+            return _cells(rows, field)
+        field = field.removeprefix(ROOT)
+        return _cells_of_roots(roots, field) if roots else _cells(rows, field)
 
     times = _times(cells(mapping.time), mapping) if mapping.time else _Read(np.zeros(len(rows), np.int64))
     values = _values([cells(field) for field in mapping.values], mapping)
@@ -209,6 +211,15 @@ def _cells(rows: Rows, field: str) -> list[Any]:
             return [row.get(field) for row in rows]
     *path, last = field.split(".")
     return [_inside(row, path).get(last) for row in rows]
+
+
+def _cells_of_roots(roots: Rows, field: str) -> list[Any]:
+    """Of each row that of its whole message, which many rows share: it must be short."""
+    found: list[Any] = []
+    for _, shared in groupby(roots, id):
+        rows = list(shared)
+        found.extend([shortened(*_cells(rows[:1], field))] * len(rows))
+    return found
 
 
 def _inside(row: Any, path: Sequence[str]) -> dict[str, Any]:

@@ -58,9 +58,9 @@ class Health:
 
     def sick(self) -> str:
         """Which partitions stall; empty if none does, or if what they wait for does not answer."""
-        if not self._troubles.keys().isdisjoint(("hub", "store")):
-            return ""
         now = self._clock()
+        if any(trouble.until > now for what, trouble in self._troubles.items() if what in ("hub", "store")):
+            return ""
         return "; ".join(
             f"partition {partition}: {seen.behind} events in the hub, no movement for {now - seen.at:.0f} s"
             for partition, seen in sorted(self._partitions.items())

@@ -16,10 +16,12 @@ from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.eventhub.aio import CheckpointStore
 from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 
+from scorer.ingest import commits
 from scorer.ingest.identity import WorkloadIdentity
 from scorer.ingest.places import Places
 from scorer.ingest.service_settings import StoreAt
 from scorer.ingest.sharing import Record, Sharing
+from scorer.ingest.state import place_of
 from scorer.storage import ConflictError, NotFoundError, Store
 from scorer.storage.address import AzureAddress, azure_address
 
@@ -137,13 +139,19 @@ class StoreOwnership(CheckpointStore):
         found = []
         for partition in partitions:
             try:
-                told = self._store.head(self._places.state(partition)).metadata
+                offset, sequence = self._committed(self._places.state(partition))
             except NotFoundError:
                 continue
-            if told["offset"]:  # else nothing has come yet
-                at = {"offset": told["offset"], "sequence_number": int(told["sequence"])}
-                found.append(_at(where, partition) | at)
+            if offset:  # else nothing has come yet
+                found.append(_at(where, partition) | {"offset": offset, "sequence_number": sequence})
         return found
+
+    def _committed(self, path: str) -> tuple[str, int]:
+        told = self._store.head(path).metadata
+        if "offset" in told:
+            return told["offset"], int(told["sequence"])
+        _, state = commits.decode(self._store.get(path).data, path)  # of a copied folder: it has no metadata
+        return place_of(state)
 
 
 def _at(where: tuple[str, str, str], partition: str) -> Record:

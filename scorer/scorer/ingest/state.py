@@ -103,6 +103,12 @@ def load(data: bytes, settings: Settings) -> State:
     return state
 
 
+def place_of(data: bytes) -> tuple[str, int]:
+    """Offset and sequence number of a stored state's last message. Raises StateError."""
+    header, _ = _opened(data)
+    return header["offset"], header["sequence"]
+
+
 def dump_parts(state: State) -> Iterator[bytes]:
     """The stored form in parts, none of more than one window: a large state is never held twice."""
     every = np.arange(len(state.sensors.names))

@@ -3,7 +3,8 @@
 An object is a plain file that any other tool can read. What a file cannot hold is kept beside it:
 
 - metadata, in a hidden file of the same folder. It names the state of the file it belongs to, so a file that
-  another tool (or a writer killed between its two renames) replaced has no metadata rather than a stranger's.
+  another tool replaced has no metadata rather than a stranger's. It is renamed first and holds what the file
+  before has too: a writer killed between its two renames leaves that one as it was.
 - an ETag is the file's modification time and size. The time is set by the writer, later than the file's
   before it, because kernels stamp files with a clock so coarse that two writes can get the same time.
 
@@ -32,7 +33,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scorer.storage import (
     Blob,
@@ -227,10 +228,11 @@ def _mark(folder: Path) -> None:
 def _replace(target: Path, data: bytes, metadata: dict[str, str], found: _State | None) -> str:
     modified = max(time.time_ns(), found.modified + 1_000 if found else 0)
     with _written_beside(target, data, modified) as (part, state):
-        # Metadata first: in the moment between the two renames the old file has none, and its ETag fails any
-        # conditional put. The other way round the new file would stand there as if nobody's.
         if metadata:
-            kept = json.dumps({"etag": state.etag, "metadata": metadata}, sort_keys=True).encode()
+            told: dict[str, Any] = {"etag": state.etag, "metadata": metadata}
+            if found and (before := _read_metadata(target, found)):
+                told["before"] = {"etag": found.etag, "metadata": before}
+            kept = json.dumps(told, sort_keys=True).encode()
             with _written_beside(_metadata_file(target), kept, modified) as (metadata_part, _):
                 metadata_part.replace(_metadata_file(target))
         part.replace(target)
@@ -276,10 +278,8 @@ def _read_metadata(target: Path, state: _State) -> dict[str, str]:
         kept = json.loads(_metadata_file(target).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
-    if (
-        not isinstance(kept, dict)
-        or kept.get("etag") != state.etag
-        or not isinstance(kept.get("metadata"), dict)
-    ):
-        return {}
-    return {str(name): str(value) for name, value in kept["metadata"].items()}
+    for told in (kept, kept.get("before")) if isinstance(kept, dict) else ():
+        match told:
+            case {"etag": state.etag, "metadata": dict(metadata)}:
+                return {str(name): str(value) for name, value in metadata.items()}
+    return {}

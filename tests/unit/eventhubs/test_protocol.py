@@ -23,7 +23,7 @@ class Raw:
     """A connection on which frames are written and read by hand, with a token put."""
 
     def __init__(self, port: int, largest: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.stream: BinaryIO = self.socket.makefile("rb")
         init = codec.composite(frames.SASL_INIT, [codec.symbol("ANONYMOUS"), codec.NULL, codec.NULL])
         self.socket.sendall(frames.SASL + frames.frame(0, init, 1) + frames.AMQP)

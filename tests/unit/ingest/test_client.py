@@ -8,9 +8,13 @@ import pytest
 from azure.eventhub import EventData
 from azure.eventhub.amqp import AmqpAnnotatedMessage
 
-from scorer.ingest.client import forget_tags, messages, namespace_of, whole
+from scorer.ingest.checks import SettingsError
+from scorer.ingest.client import forget_tags, messages, namespace_of, open_client, whole
 from scorer.ingest.events import Message
-from scorer.ingest.service_settings import Hub
+from scorer.ingest.ownership import StoreOwnership
+from scorer.ingest.places import places
+from scorer.ingest.service_settings import Hub, Rates
+from scorer.storage.memory import MemoryStore
 
 AT = {b"x-opt-sequence-number": 7, b"x-opt-offset": b"4711", b"x-opt-enqueued-time": 1_767_268_800_001}
 
@@ -41,6 +45,22 @@ def _of(annotations: dict[bytes, Any], body: dict[str, Any]) -> EventData:
 )
 def test_bodies_of_every_kind_are_bytes(body: dict[str, Any], wanted: bytes) -> None:
     assert messages([event(**body)]) == [Message(7, "4711", 1_767_268_800_001_000, wanted)]
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "geheim",
+        "Endpoint=sb://ns/;SharedAccessKeyName=a",
+        "Endpoint=sb://ns/;SharedAccessKey=geheim;SharedAccessKey=geheim",
+    ],
+)
+def test_a_connection_string_that_is_none_is_said_and_not_shown(connection: str) -> None:
+    hub, rates = Hub("readings", connection=connection), Rates()
+    owners = StoreOwnership(MemoryStore(), places("ingest", "hub", "group"))
+    with pytest.raises(SettingsError, match="EVENTHUB_CONNECTION_STRING is no connection string") as said:
+        open_client(hub, rates, owners)
+    assert "geheim" not in str(said.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -276,6 +277,24 @@ def test_a_name_that_two_devices_come_to_is_the_first_ones() -> None:
     body = as_json([event(Device=1, Tag=12), event(Device=11, Tag=2), event(Device=1, Tag=12)])
     assert letters(body, **given) == [(0, 1, "SensorOfAnotherSubstream")]
     assert [name for _, name, *_ in rows(body, sensor="s{Device}{Tag}")] == ["s112"] * 3
+
+
+@pytest.mark.parametrize("said", ["7" * 1_000_000, ["7"] * 200_000, {"7": ["7"] * 200_000}], ids=type)
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [("time", "NotATime"), ("values", "NotANumber"), ("sensor", "UnusableSensorName")],
+)
+def test_what_a_message_says_once_costs_little_for_each_of_its_events(
+    field: str, reason: str, said: Any
+) -> None:
+    body = as_json({"all": said, "events": [EVENT] * 20_000})
+    more = {field: "{$.all}" if field == "sensor" else "$.all"}
+    tracemalloc.start()
+    found = letters(body, records="events", **more)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [(0, place, reason) for place in range(20_000)]
+    assert most < 100e6
 
 
 def test_what_is_around_a_name_is_not_kept() -> None:

@@ -72,6 +72,15 @@ def test_what_waits_for_hub_or_store_does_not_stall(what: str, health: Health, c
     assert health.sick()
 
 
+def test_a_passing_trouble_that_has_ended_hides_no_stall(health: Health, clock: Clock) -> None:
+    health.owns("3", 10, 1_000, 5)
+    health.trouble("store", "no answer", passing=True)
+    clock.now = 59.0
+    assert not health.sick()
+    clock.now = 1_000.0
+    assert health.sick()
+
+
 def test_a_passing_trouble_ends_if_it_is_not_said_again(health: Health, clock: Clock) -> None:
     health.trouble("partition 1", "made with other settings", passing=True)
     clock.now = 59.0

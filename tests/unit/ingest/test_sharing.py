@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from scorer.ingest.cursor import Claim
+from scorer.ingest.events import Message
 from scorer.ingest.ownership import StoreOwnership
+from scorer.ingest.partition import Rooms, claim
 from scorer.ingest.places import places
 from scorer.ingest.replica import process_name
 from scorer.ingest.sharing import SKEW_SECONDS, Record, Sharing
 from scorer.storage.memory import MemoryStore
+from unit.ingest.crashing import engine
+from unit.ingest.partitions import NOON
 
 WHERE = ("namespace", "hub", "group")
 PLACES = places("ingest", "hub", "group")
@@ -206,6 +210,21 @@ async def test_a_claim_that_could_not_be_put_is_put_at_the_next_look(
 async def test_offsets_are_committed_nowhere_else(store: MemoryStore, clock: Clock) -> None:
     with pytest.raises(NotImplementedError):
         await Process(store, clock, "", "a").sharing.update_checkpoint({})
+
+
+async def test_a_state_that_was_copied_without_its_metadata_says_itself_where_to_go_on(
+    store: MemoryStore,
+) -> None:
+    partition = claim(Rooms(store, PLACES, ""), engine(), "0", "me")
+    partition.take([Message(7, "700", NOON, b"{}")])
+    partition.commit()
+    claim(Rooms(store, PLACES, ""), engine(), "1", "me")  # nothing has come yet
+    owners = StoreOwnership(store, PLACES)
+    told = await owners.checkpoints(WHERE, ["0", "1", "2"])
+    assert [(each["offset"], each["sequence_number"]) for each in told] == [("700", 7)]
+    for name in "01":
+        store.put(PLACES.state(name), store.get(PLACES.state(name)).data)
+    assert await owners.checkpoints(WHERE, ["0", "1", "2"]) == told
 
 
 def test_landing_is_taken_over_at_once_by_the_same_replica_only(store: MemoryStore) -> None:

@@ -225,10 +225,37 @@ def test_a_writer_that_is_killed_leaves_a_whole_object_and_no_lock(tmp_path: Pat
         writer.communicate()
         blob = store.get("a")
         assert (len(blob.data), len(set(blob.data))) == (100_000, 1)
-        assert blob.metadata.get("number", "") in ("", chr(blob.data[0]))
+        assert blob.metadata["number"] == chr(blob.data[0])
         assert [entry.path for entry in store.list()] == ["a"]
         store.put("a", b"next", if_match=blob.etag)
         store.delete("a")
+
+
+def test_a_writer_that_is_killed_between_its_renames_leaves_the_object_as_it_was(
+    folder: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    rename = Path.replace
+
+    def dies(file: Path, target: Path) -> Path:
+        if target == tmp_path / "a":
+            raise KilledError
+        return rename(file, target)
+
+    etag = folder.put("a", b"one", {"number": "1"})
+    monkeypatch.setattr(Path, "replace", dies)
+    for _ in range(2):
+        with pytest.raises(KilledError):
+            folder.put("a", b"two", {"number": "2"})
+        blob = folder.get("a")
+        assert (blob.etag, blob.data, dict(blob.metadata)) == (etag, b"one", {"number": "1"})
+    monkeypatch.undo()
+    folder.put("a", b"three", {"number": "3"}, if_match=etag)
+    assert dict(folder.head("a").metadata) == {"number": "3"}
+    folder.put("a", b"four")
+    assert dict(folder.head("a").metadata) == {}
 
 
 def test_a_folder_that_was_copied_without_times_is_told(folder: Store, tmp_path: Path) -> None:
