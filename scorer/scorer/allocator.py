@@ -14,8 +14,8 @@ SINGLE_BYTES = 4 * 1024 * 1024
 """A larger block is the system's, and goes back to it: a large sensor leaves nothing behind."""
 
 
-LARGE_BYTES = 256 * 1024
-ARENAS = 2
+LARGE_BYTES = 128 * 1024
+ARENAS = 1
 
 
 def give_back_large_blocks() -> None:

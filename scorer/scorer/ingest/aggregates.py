@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 EVENTS = "count"
 """Events of a group: kept always, and never 0."""
 NEVER = -(2**62)
+_COUNTED = (np.uint8, np.uint16, np.uint32)
+"""Events of open groups are counted in the first of these that is enough for all: groups are millions, and
+three bytes more of each are a tenth of what they take."""
+_MOST_BUCKETS = 1 << 16
 
 
 class Kept(NamedTuple):
@@ -83,6 +87,11 @@ class Groups:
         self._values = values
         self._size = 0
         self._columns: Columns = {name: np.empty(0, kept.kind) for name, kept in self.kept.items()}
+        numbers = (name for name, kept in self.kept.items() if kept.kind is np.float64)
+        self._scratch = next(numbers, EVENTS)
+        """Where `new` writes the numbers of events, which a narrow count cannot hold."""
+        if self._scratch != EVENTS:
+            self._columns[EVENTS] = np.empty(0, _COUNTED[0])
 
     def like(self) -> Groups:
         """Groups of the same columns: none yet."""
@@ -92,7 +101,7 @@ class Groups:
         """There are so many places now. The memory of what is there already is not copied."""
         if size <= self._size:
             return
-        size = max(size, self._size + self._size // 16)
+        size = max(size, self._size + self._size // 64)
         for name, kept in self.kept.items():
             column = self._columns[name]
             column.resize(size, refcheck=False)
@@ -100,7 +109,7 @@ class Groups:
         self._size = size
 
     def events(self, places: Places) -> NDArray[Any]:
-        """How many events each of these groups has."""
+        """How many events each of these groups has; of any unsigned type."""
         counts: NDArray[Any] = self._columns[EVENTS][places]
         return counts
 
@@ -109,22 +118,25 @@ class Groups:
         fresh = np.flatnonzero(self.events(places) == 0)
         if not len(fresh):
             return fresh
-        # Of events of one group the last one's number stays. Quicker than to sort, and 0 again in the end.
-        counts, at = self._columns[EVENTS], places[fresh]
-        numbers = np.arange(1, len(fresh) + 1, dtype=np.uint32)
-        counts[at] = numbers
-        chosen: NDArray[np.intp] = fresh[counts[at] == numbers]
-        counts[at] = 0
+        # Of events of one group the last one's number stays. Quicker than to sort; empty again in the end.
+        column, at = self._columns[self._scratch], places[fresh]
+        numbers = np.arange(1, len(fresh) + 1, dtype=column.dtype)
+        column[at] = numbers
+        chosen: NDArray[np.intp] = fresh[column[at] == numbers]
+        column[at] = self.kept[self._scratch].empty
         return chosen
 
     def put(self, places: Places, columns: Mapping[str, NDArray[Any]]) -> None:
         """Groups as they were taken, at new places."""
+        self._widen(int(columns[EVENTS].max(initial=0)))
         for name, column in columns.items():
             self._columns[name][places] = column
 
     def read(self, places: Places) -> Columns:
         """What is kept of these groups."""
-        return {name: column[places] for name, column in self._columns.items()}
+        found = {name: column[places] for name, column in self._columns.items()}
+        found[EVENTS] = found[EVENTS].astype(self.kept[EVENTS].kind, copy=False)
+        return found
 
     def take(self, places: Places) -> Columns:
         """The same, and the places are those of no group any more."""
@@ -135,7 +147,7 @@ class Groups:
 
     def add(self, places: Places, times: Places, values: NDArray[np.float64]) -> None:
         """Adds events, in order of arrival, to the groups at their places."""
-        np.add.at(self._columns[EVENTS], places, np.uint32(1))
+        self._count(places)
         if self._values == 1:
             self._add_value("0", places, times, values[:, 0])
             return
@@ -144,6 +156,23 @@ class Groups:
             if f"n.{value}" in self.kept and len(there):
                 np.add.at(self._columns[f"n.{value}"], places[there], np.uint32(1))
                 self._add_value(str(value), places[there], times[there], values[there, value])
+
+    def _count(self, places: Places) -> None:
+        counts = self._columns[EVENTS]
+        if counts.dtype != _COUNTED[-1] and len(places):
+            # No group gets more events than the fullest bucket has, whichever groups share it.
+            buckets = min(1 << (len(places) - 1).bit_length(), _MOST_BUCKETS)
+            most = int(np.bincount(places & (buckets - 1)).max())
+            self._widen(int(counts[places].max()) + most)
+            counts = self._columns[EVENTS]
+        np.add.at(counts, places, counts.dtype.type(1))
+
+    def _widen(self, most: int) -> None:
+        """From now on a group can have so many events."""
+        counts = self._columns[EVENTS]
+        if most > np.iinfo(counts.dtype).max:
+            enough = next((kind for kind in _COUNTED if most <= np.iinfo(kind).max), _COUNTED[-1])
+            self._columns[EVENTS] = counts.astype(enough)
 
     def _add_value(self, of: str, places: Places, times: Places, values: NDArray[np.float64]) -> None:
         columns = self._columns

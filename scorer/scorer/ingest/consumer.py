@@ -213,15 +213,15 @@ class Consumer:
         return int(asked * 1_000_000) if found.last == owned.partition.sequence else None
 
     async def _commit(self, partition: Partition) -> None:
+        if (now := self._clocks.monotonic()) >= self._sweep:  # first: a state that is put takes room
+            self._sweep = now + SWEEP_SECONDS
+            await asyncio.to_thread(sweep)
         done = await self._tried(
             "store",
             lambda: partition.commit(self.landed, self.taken),
             f"commit of partition {partition.name}",
         )
         self._count(partition, done)
-        if (now := self._clocks.monotonic()) >= self._sweep:
-            self._sweep = now + SWEEP_SECONDS
-            await asyncio.to_thread(sweep)
 
     def _count(self, partition: Partition, done: Done) -> None:
         self._measures.committed(done)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Rows = Sequence[dict[str, Any]]
 
 MOST_BYTES = 1024 * 1024
-MOST_RECORDS = 20_000
+MOST_RECORDS = 10_000
 """Of bodies with several events, inflated, that are decoded together; or one message, however large."""
 ROOT = "$."
 """Begins a field of the whole message."""

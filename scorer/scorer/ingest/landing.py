@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
-import pyarrow as pa
 
-from scorer.columns import column, repeated
 from scorer.contract.paths import (
     DATE_TOKENS,
     SENSOR_TOKEN,
@@ -26,7 +24,6 @@ from scorer.contract.paths import (
 from scorer.ingest.checks import SettingsError
 from scorer.ingest.merge import Readings
 from scorer.ingest.places import dated
-from scorer.parquet import grouped_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +36,8 @@ MOST_FILES = 1_000
 """Sensors of the first hour above which `Auto` is shards."""
 SHARD_ROWS = 2_000_000
 """Rows of a shard: some 20 MB of Parquet."""
-ROW_GROUP = 65_536
 FOLDER = "readings/{yyyy}/{MM}/{dd}/{HH}"
 _SUFFIX = {PARQUET: "parquet", CSV: "csv", JSON_LINES: "jsonl"}
-_TIME = pa.timestamp("us", tz="UTC")
 
 
 class Landing(NamedTuple):
@@ -140,17 +135,6 @@ def files(readings: Readings, landing: Landing, layout: str, hour: int, shard: i
         yield Written(dated(template, hour, shard, names[0]), _BYTES[landing.form](rows), end - start, names)
 
 
-def _groups(sensors: NDArray[np.int64]) -> list[int]:
-    """Where row groups begin, and the end: between sensors, none longer than ROW_GROUP if it can be."""
-    edges = np.flatnonzero(np.diff(sensors, prepend=-1, append=-1)).tolist()
-    cuts, last = [0], 0
-    for edge in edges[1:]:
-        if edge - cuts[-1] > ROW_GROUP and last > cuts[-1]:
-            cuts.append(last)
-        last = edge
-    return [*cuts, last]
-
-
 class _Rows(NamedTuple):
     """Rows of a file."""
 
@@ -162,32 +146,10 @@ class _Rows(NamedTuple):
 
 
 def _parquet(rows: _Rows) -> bytes:
-    fields = [pa.field("time", _TIME, nullable=False)]
-    if rows.names is not None:
-        fields.insert(0, pa.field("sensor", pa.dictionary(pa.int32(), pa.string()), nullable=False))
-    fields += [pa.field(name, pa.from_numpy_dtype(values.dtype)) for name, values in rows.columns.items()]
-    schema = pa.schema(fields)
-    groups = _groups(rows.sensors)
+    # Here: 26 MiB of Arrow's libraries, which only the replica that lands needs.
+    from scorer.ingest.landed_parquet import parquet
 
-    def tables() -> Iterator[pa.Table]:
-        for start, end in pairwise(groups):
-            columns = [column(rows.times[start:end], _TIME)]
-            if rows.names is not None:
-                places, counts = np.unique(rows.sensors[start:end], return_counts=True)
-                columns.insert(0, repeated([rows.names[place] for place in places], counts.tolist()))
-            columns += [_nullable(values[start:end]) for values in rows.columns.values()]
-            yield pa.Table.from_arrays(columns, schema=schema)
-
-    return grouped_bytes(schema, tables(), {"format": "1"}, coded=["sensor"] if rows.names else [])
-
-
-def _nullable(values: NDArray[Any]) -> pa.Array:
-    """NaN is no value: NULL."""
-    kind = pa.from_numpy_dtype(values.dtype)
-    if values.dtype.kind != "f" or not (missing := np.isnan(values)).any():
-        return column(values, kind)
-    valid = pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(values), [valid, column(values, kind).buffers()[1]])
+    return parquet(rows.names, rows.sensors, rows.times, rows.columns)
 
 
 def _texts(times: NDArray[np.int64]) -> list[str]:

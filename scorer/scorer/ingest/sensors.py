@@ -43,6 +43,7 @@ class Sensors:
         self._by_name: dict[str, int] = {}
         self._by_stream: dict[str, int] = {} if over else {"": 0}
         self._by_fields: dict[Any, int] = {}
+        self._parts: dict[str | int, str | int] = {}
         self._stream_of = np.zeros(_FEWEST, np.int32)
         self.names: list[str] = []
         self.streams: list[str] = list(self._by_stream)
@@ -100,6 +101,8 @@ class Sensors:
         )
         place = self.place(name, SEPARATOR.join(texts[which] for which in self._over))
         if place >= 0 and len(self._by_fields) < 2 * self._most and len(str(key)) <= LONGEST_KEY:
+            if isinstance(key, tuple):  # sensors of a device share its number: one object for all of them
+                key = tuple(map(self._parts.setdefault, key, key))
             self._by_fields[key] = place
         return place
 
