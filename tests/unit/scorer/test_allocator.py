@@ -37,7 +37,7 @@ def test_a_process_that_runs_for_long_gives_large_blocks_back(monkeypatch: pytes
     library = Library()
     monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
     give_back_large_blocks()
-    assert dict(library.told)[-3] == 256 * 1024  # M_MMAP_THRESHOLD
+    assert dict(library.told)[-3] == 128 * 1024  # M_MMAP_THRESHOLD
     assert dict(library.told)[-8] == 2  # M_ARENA_MAX
 
 
